@@ -1,0 +1,210 @@
+"""Chunks to events, and to the completion they add up to.
+
+In go chunks, out come the events that each of them brings about, and at any moment a snapshot. Rules: merging is by
+field, each by its own rule (merging.md); an event handed out never changes; text that grows costs nothing but itself,
+and whatever else changes makes a new frame. How a stream may end is not known here: that is ``parser``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatstream.choices import Choice, Readers
+from chatstream.chunks import has_error, mend_chunk, plain_mapping, read_chunk, read_error, read_payload
+from chatstream.ends import Limits
+from chatstream.errors import StreamLimitError
+from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
+from chatstream.frames import Frame
+from chatstream.ledger import Ledger
+from chatstream.members import Members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chatstream.chunks import Chunk, PlainChunk
+    from chatstream.ends import Anomaly
+    from chatstream.events import ChatStreamEvent
+    from chatstream.types import ChatCompletion
+
+__all__ = ["APPEND_FIELDS", "ChatCompletionAccumulator"]
+
+# Unknown strings of a delta that are known to come in pieces, whoever sends them.
+APPEND_FIELDS = frozenset({"reasoning_text", "thinking", "thought"})
+
+_FIRST = ("id", "model", "created")
+_LAST = ("service_tier", "system_fingerprint")
+_OWN_RULE = frozenset({*_FIRST, "object", "choices", "usage", "obfuscation", "error", *_LAST})
+
+
+class ChatCompletionAccumulator:
+    """Adds chunks up: ``add`` gives the events of a chunk, ``snapshot`` the completion so far.
+
+    ``limits`` bounds what it may grow to; ``append_fields`` names unknown strings of a delta that come in pieces.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        append_fields: Iterable[str] = APPEND_FIELDS,
+        readers: Readers | None = None,
+    ) -> None:
+        self.ledger = Ledger(limits)
+        self.choices: dict[int, Choice] = {}  # by wire index: its value is the peer's, their number is limited
+        self.chunks = 0
+        self._append_fields = frozenset(append_fields)
+        self._readers = readers or Readers()
+        self._first: dict[str, Any] = dict.fromkeys(_FIRST)
+        self._members = Members(self.ledger)
+        self._usage: Any = None
+        self._last: Choice | None = None  # the one that the last chunk spoke of
+        self._tree: dict[str, Any] | None = None  # of the last frame; None when something but text changed
+
+    def add(self, chunk: Mapping[str, Any]) -> list[ChatStreamEvent]:
+        """The events that a chunk brings about, the ChunkEvent first.
+
+        Raises StreamProtocolError for what is no chunk and APIStreamError for a chunk that carries an error (what else
+        it says is merged), with the completion so far attached; StreamLimitError past a limit, whose ``events`` holds
+        what came of the chunk until then; TypeError for what is no mapping.
+        """
+        if not hasattr(chunk, "keys") or not hasattr(chunk, "__getitem__"):
+            problem = f"add() takes a mapping, not {type(chunk).__name__}"
+            raise TypeError(problem)
+        self.ledger.event_number += 1
+        out: list[ChatStreamEvent] = []
+        raw, odd = plain_mapping(chunk, self.ledger.limits.max_depth)
+        failed = has_error(raw)
+        read = self.read(read_payload(raw) if failed else raw, odd=odd)
+        try:
+            if read is not None:
+                self.add_chunk(read, raw, out)
+        except StreamLimitError as error:
+            error.events = out
+            error.completion = self.snapshot
+            raise
+        if failed:
+            error = read_error(raw)
+            error.completion = self.snapshot
+            raise error
+        return out
+
+    def read(self, raw: dict[str, Any], *, odd: bool) -> Chunk | None:
+        """The chunk that a JSON object is, or None if it says nothing; ``odd``: its strings may hold surrogates."""
+        if odd:
+            mended = mend_chunk(raw, self._append_fields)
+            if mended != raw:
+                self.ledger.note("lone_surrogate")
+            raw = mended
+        return read_chunk(raw)
+
+    def add_chunk(self, chunk: Chunk, data: bytes | Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
+        """Merge a chunk and append its events, the ChunkEvent with ``data`` first; past a limit, what came until then."""
+        place = len(out)
+        self.chunks += 1
+        try:
+            self._add_members(chunk.members)
+            for said in chunk.choices:
+                self._last = self._choice(said.index)
+                self._last.add(said, out)
+            if chunk.usage is not None and chunk.usage != self._usage:
+                self._usage = chunk.usage
+                self._tree = None
+                out.append(UsageEvent(chunk.usage))
+        finally:
+            # It is the first event, and shows the state after the last one.
+            frame = self.frame()
+            out.insert(place, ChunkEvent(data, frame.tree, frame.marks))
+
+    def add_plain_chunk(self, chunk: PlainChunk, data: bytes, out: list[ChatStreamEvent]) -> bool:
+        """The short way for text that goes on; False, and nothing done, where it takes the general way.
+
+        It does what ``add_chunk`` would do with the same chunk, which a property test holds. Nothing but text may be
+        new: the choice is open and knows its role, the id is the known one, tier and fingerprint are what they were.
+        """
+        said = chunk.choices[0]
+        choice = self.choices.get(said.index)
+        if choice is None or self._tree is None:
+            return False
+        text = choice.open_content
+        fragment = said.delta.content
+        if text is None or text.half or not fragment or (chunk.id and chunk.id != self._first["id"]):
+            return False
+        known = self._members.values
+        if chunk.service_tier is not None and chunk.service_tier != known.get("service_tier"):
+            return False
+        if chunk.system_fingerprint is not None and chunk.system_fingerprint != known.get("system_fingerprint"):
+            return False
+        first = self._first
+        if (chunk.model and not first["model"]) or (chunk.created and not first["created"]):
+            return False
+        if said.delta.role and not choice.message.role:
+            return False
+        if not self.ledger.charge_plain_text(len(fragment)):
+            return False
+        self.chunks += 1
+        mark = text.append(fragment)
+        out.append(ChunkEvent(data, self._tree, tuple(self.ledger.marks)))
+        out.append(ContentDeltaEvent(said.index, fragment, text, mark, self._readers.has_format))
+        return True
+
+    def text_goes_on(self) -> bool:
+        """Whether the last chunk left a content open, so that the next may be a plain one."""
+        return self._last is not None and self._last.open_content is not None
+
+    def _choice(self, index: int) -> Choice:
+        choice = self.choices.get(index)
+        if choice is None:
+            limit = self.ledger.limits.max_choices
+            if limit is not None and len(self.choices) >= limit:
+                raise StreamLimitError(limit="max_choices", value=limit)
+            choice = self.choices[index] = Choice(index, self.ledger, self._readers, self._append_fields)
+        return choice
+
+    def _add_members(self, members: dict[str, Any]) -> None:
+        first = self._first
+        for key in _FIRST:
+            value = members.get(key)
+            if value == first[key] or not value or value != value:  # noqa: PLR0124  NaN says nothing
+                continue
+            if not first[key]:
+                first[key] = value
+                self._tree = None
+            elif key == "id":
+                self.ledger.note("id_changed")
+        self.ledger.completion_id = first["id"]
+        for key, value in members.items():
+            if value is None:
+                continue
+            if key in _LAST or key not in _OWN_RULE:
+                changed = self._members.set(key, value)
+                self._tree = None if changed else self._tree
+
+    def frame(self) -> Frame:
+        """This moment, cheaply kept."""
+        if self._tree is None or any(choice.node is None for choice in self.choices.values()):
+            choices = [self.choices[index].make_node() for index in sorted(self.choices)]
+            named = {**self._first, "object": "chat.completion", "choices": choices, "usage": self._usage}
+            self._tree = {**dict.fromkeys(_LAST), **self._members.values, **named}
+        return Frame(self._tree, tuple(self.ledger.marks))
+
+    @property
+    def snapshot(self) -> ChatCompletion:
+        """The completion so far, built when asked for; what you hold never changes afterwards."""
+        return self.frame().completion()
+
+    @property
+    def anomalies(self) -> list[Anomaly]:
+        """What was odd so far, one record a kind."""
+        return self.ledger.anomalies()
+
+    def parsed_values(self) -> dict[str, Any]:
+        """The completion so far as plain values, with ``parsed`` and ``parsed_arguments`` where there are any."""
+        values = self.frame().values()
+        for choice in values["choices"]:
+            state = self.choices[choice["index"]]
+            choice["message"]["parsed"] = state.parsed
+            nodes = choice["message"].get("tool_calls") or []
+            for call, node in zip(state.calls.in_order(), nodes, strict=True):
+                if not call.is_custom:
+                    node["function"]["parsed_arguments"] = call.parsed
+        return values

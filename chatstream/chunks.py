@@ -1,0 +1,318 @@
+"""Chunks the accumulator can trust, made of whatever JSON a server sent.
+
+In goes the parsed JSON of one event, out comes a Chunk, or None where there is nothing to merge; StreamProtocolError
+where it cannot be one. Every repair of a provider's odd shape lives here or in ``tool_calls``, and nowhere else. The
+repairs ask no provider's name: what the bytes give away is repaired for everyone (merging.md, "From bytes to chunks").
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolError
+from chatstream.jsontext import mend, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Chunk",
+    "ChunkChoice",
+    "PlainChunk",
+    "has_error",
+    "mend_chunk",
+    "plain_mapping",
+    "read_chunk",
+    "read_error",
+    "read_payload",
+    "read_plain_chunk",
+]
+
+_NO_DELTA: dict[str, Any] = {}
+_ERROR_KEYS = frozenset({"error", "message", "type", "code", "param", "object"})
+_CHUNK_KEYS = ("choices", "usage", "id", "error")
+_CHOICE_KEYS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_PART_TEXTS = {None: ("text",), "text": ("text",), "output_text": ("text",), "thinking": ("thinking",)}
+_TEXT_KEYS = ("content", "refusal", "reasoning_content", "reasoning")
+
+
+class ChunkChoice(msgspec.Struct, gc=False):
+    """What a chunk says about one choice."""
+
+    index: int
+    delta: dict[str, Any]
+    finish_reason: str | None
+    logprobs: Any
+    message: dict[str, Any] | None
+    others: dict[str, Any]
+
+
+class Chunk(msgspec.Struct, gc=False):
+    """One chunk: its members, the choices among them, and the usage wherever it stood."""
+
+    members: dict[str, Any]
+    choices: list[ChunkChoice]
+    usage: Any
+
+
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    content: str
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_content: None = None
+
+
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    delta: _PlainDelta
+    index: Annotated[int, msgspec.Meta(ge=0)] = 0
+    logprobs: None = None
+    finish_reason: None = None
+
+
+class PlainChunk(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A chunk that adds text to the content of one choice, and says nothing else that is new.
+
+    Decoded straight from JSON, with unknown members forbidden: what fits has no other meaning than this, and what does
+    not is read the general way. Most chunks of most streams fit.
+    """
+
+    choices: tuple[_PlainChoice]
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    usage: None = None
+    obfuscation: str | None = None
+
+
+read_plain_chunk = msgspec.json.Decoder(PlainChunk).decode
+
+
+def read_chunk(raw: dict[str, Any]) -> Chunk | None:
+    """The chunk that a JSON object is; None for an object that says nothing (a ping)."""
+    if not any(key in raw for key in _CHUNK_KEYS):
+        return None
+    entries = raw.get("choices")
+    if entries is None:
+        choices: list[ChunkChoice] = []
+    elif type(entries) is list:
+        choices = [_read_choice(entry) for entry in entries if entry is not None]
+    else:
+        problem = f"choices is no list but {_named(entries)}"
+        raise StreamProtocolError(problem)
+    return Chunk(raw, choices, _find_usage(raw, choices))
+
+
+def _read_choice(entry: Any) -> ChunkChoice:
+    if type(entry) is not dict:
+        problem = f"a choice is no object but {_named(entry)}"
+        raise StreamProtocolError(problem)
+    index = entry.get("index")
+    if index is None:
+        index = 0
+    elif type(index) is not int or index < 0:
+        problem = f"a choice index is {_named(index)}"
+        raise StreamProtocolError(problem)
+    delta = entry.get("delta")
+    if type(delta) is not dict:
+        # Gateways written in PHP send [] for {}.
+        if delta is not None and delta != [] and delta != "":
+            problem = f"a delta is no object but {_named(delta)}"
+            raise StreamProtocolError(problem)
+        delta = _NO_DELTA
+    finish = entry.get("finish_reason")
+    if type(finish) is not str or not finish or finish == "null":
+        finish = None
+    message = entry.get("message")
+    others = _NO_DELTA
+    if not entry.keys() <= _CHOICE_KEYS:
+        others = {key: value for key, value in entry.items() if key not in _CHOICE_KEYS and value is not None}
+    return ChunkChoice(index, delta, finish, entry.get("logprobs"), message if type(message) is dict else None, others)
+
+
+def _find_usage(raw: dict[str, Any], choices: list[ChunkChoice]) -> Any:
+    """The usage: at the top, where Groq put it, or in a choice. An empty one says nothing."""
+    usage = raw.get("usage")
+    if usage:
+        return usage
+    groq = raw.get("x_groq")
+    if type(groq) is dict and groq.get("usage"):
+        return groq["usage"]
+    for choice in choices:
+        if choice.others and choice.others.get("usage"):
+            return choice.others["usage"]
+    return None
+
+
+def has_error(raw: Any) -> bool:
+    """Whether a JSON value is, or carries, an error object."""
+    if type(raw) is list and len(raw) == 1:
+        raw = raw[0]
+    return type(raw) is dict and (bool(raw.get("error")) or raw.get("object") == "error")
+
+
+def read_error(raw: Any) -> APIStreamError:
+    """The error that a JSON value describes; whatever it is, something readable comes of it."""
+    if type(raw) is list and len(raw) == 1:
+        raw = raw[0]
+    body = raw
+    if type(raw) is dict:
+        inner = raw.get("error")
+        raw = inner or raw
+        if type(raw) is dict and type(raw.get("error")) is dict:
+            raw = raw["error"]
+    if type(raw) is not dict:
+        return APIStreamError(_worded(raw), body=body)
+    code = raw.get("code")
+    return APIStreamError(
+        _worded(next((raw[key] for key in ("message", "detail", "error", "msg") if raw.get(key)), raw)),
+        type=_text_or_none(raw.get("type")),
+        code=code if type(code) in (str, int) else None,
+        param=_text_or_none(raw.get("param")),
+        body=body,
+    )
+
+
+def read_payload(raw: dict[str, Any]) -> dict[str, Any]:
+    """What is left of an object that carries an error when the error is taken out of it."""
+    if raw.get("object") == "error" or not raw.get("error"):
+        return {key: value for key, value in raw.items() if key not in _ERROR_KEYS}
+    return {key: value for key, value in raw.items() if key != "error"}
+
+
+def _worded(value: Any) -> str:
+    return mend(value) if type(value) is str else write_json(value)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _worded(value)
+
+
+def _named(value: Any) -> str:
+    """A value as an error message may name it: its kind, and itself if it is a number."""
+    if type(value) in (int, float, bool):
+        return write_json(value)[:20]
+    return {str: "a string", list: "a list", dict: "an object"}.get(type(value), "null")
+
+
+def mend_chunk(raw: dict[str, Any], append_fields: frozenset[str]) -> dict[str, Any]:
+    """The object with every string encodable, but for text deltas: they are mended where they are appended."""
+    mended: dict[str, Any] = _mended(raw)
+    _restore_halves(mended, raw, append_fields)
+    return mended
+
+
+def _mended(value: Any) -> Any:
+    if type(value) is str:
+        return value if value.isascii() else mend(value)
+    if type(value) is dict:
+        return {_mended(key): _mended(inner) for key, inner in value.items()}
+    if type(value) is list:
+        return [_mended(inner) for inner in value]
+    return value
+
+
+def _restore_halves(mended: Any, raw: Any, append_fields: frozenset[str]) -> None:
+    """Give the text deltas back as they came: the other half of a surrogate may be in the chunk before or after."""
+    for choice, original in _pairs(mended.get("choices"), raw.get("choices")):
+        delta, before = choice.get("delta"), original.get("delta")
+        if type(delta) is not dict or type(before) is not dict:
+            continue
+        _restore(delta, before, *_TEXT_KEYS, *append_fields)
+        _restore_in(delta, before, "function_call", "arguments")
+        _restore_in(delta, before, "audio", "transcript")
+        for call, call_before in _pairs(delta.get("tool_calls"), before.get("tool_calls")):
+            _restore_in(call, call_before, "function", "arguments")
+            _restore_in(call, call_before, "custom", "input")
+        for part, part_before in _pairs(delta.get("content"), before.get("content")):
+            kind = part.get("type")
+            _restore(part, part_before, *_PART_TEXTS.get(kind if type(kind) is str else None, ()))
+            for inner, inner_before in _pairs(part.get("thinking"), part_before.get("thinking")):
+                _restore(inner, inner_before, "text")
+        for detail, detail_before in _pairs(delta.get("reasoning_details"), before.get("reasoning_details")):
+            _restore(detail, detail_before, "text", "summary", "data")
+
+
+def _pairs(mended: Any, raw: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    if type(mended) is not list or type(raw) is not list:
+        return []
+    return [(one, other) for one, other in zip(mended, raw, strict=False) if type(one) is dict and type(other) is dict]
+
+
+def _restore_in(mended: dict[str, Any], raw: dict[str, Any], part: str, key: str) -> None:
+    if type(mended.get(part)) is dict and type(raw.get(part)) is dict:
+        _restore(mended[part], raw[part], key)
+
+
+def _restore(mended: dict[str, Any], raw: dict[str, Any], *keys: str) -> None:
+    for key in keys:
+        if type(raw.get(key)) is str:
+            mended[key] = raw[key]
+
+
+def plain_mapping(chunk: Mapping[str, Any], max_depth: int | None) -> tuple[dict[str, Any], bool]:
+    """A copy of a chunk that came parsed, as plain JSON values; and whether a string in it may hold surrogates.
+
+    StreamProtocolError for values that JSON does not have, StreamLimitError for what is nested too deeply, or in itself.
+    """
+    odd: list[bool] = []
+    try:
+        copy: dict[str, Any] = _plain(chunk, 256 if max_depth is None else max_depth, odd)
+    except RecursionError:
+        raise StreamLimitError(limit="max_depth", value=max_depth) from None
+    return copy, bool(odd)
+
+
+def _plain(value: Any, depth: int, odd: list[bool]) -> Any:
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() and _has_surrogate(value):
+            odd.append(True)
+        return value
+    if value is None or kind is int or kind is bool or kind is float:
+        return value
+    if depth <= 0:
+        raise RecursionError
+    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
+        return {_plain_key(key, odd): _plain(value[key], depth - 1, odd) for key in value.keys()}  # noqa: SIM118
+    if isinstance(value, list | tuple):
+        return [_plain(inner, depth - 1, odd) for inner in value]
+    return _plain_scalar(value, depth, odd)
+
+
+def _plain_key(key: Any, odd: list[bool]) -> str:
+    if not isinstance(key, str):
+        problem = f"a member's name is no string but {type(key).__name__}"
+        raise StreamProtocolError(problem)
+    text: str = _plain(str(key), 1, odd)
+    return text
+
+
+def _plain_scalar(value: Any, depth: int, odd: list[bool]) -> Any:
+    """Enum members, subclasses of the JSON types, and models inside a dict."""
+    if isinstance(value, str):
+        return _plain(str.__str__(value), depth, odd)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return _plain(dump(), depth - 1, odd)
+    problem = f"no JSON value: {type(value).__name__}"
+    raise StreamProtocolError(problem)
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,51 @@
+"""Frames: what a completion looked like at one chunk, cheap to take and built when somebody looks.
+
+In go a tree of plain values with growing ones (Text, Items, Blob) as leaves, and the marks of those leaves; out comes
+the completion as plain values. Rules: a tree that was put into a frame is never changed again. Whoever has something
+new to say about it makes a new tree, sharing what stayed the same; text that grows needs no new tree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatstream.text import Blob, Items, Text
+
+if TYPE_CHECKING:
+    from chatstream.types import ChatCompletion
+
+__all__ = ["Frame", "read_tree"]
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One moment of a completion: a tree, and how far its growing leaves had grown."""
+
+    tree: dict[str, Any]
+    marks: tuple[int, ...]
+
+    def values(self) -> dict[str, Any]:
+        """The completion as plain JSON values, which share nothing with any other reading of it."""
+        values: dict[str, Any] = read_tree(self.tree, self.marks)
+        return values
+
+    def completion(self) -> ChatCompletion:
+        """The completion as a model."""
+        from chatstream.types import ChatCompletion, build
+
+        return build(ChatCompletion, self.values())
+
+
+def read_tree(node: Any, marks: tuple[int, ...]) -> Any:
+    """A copy of the tree with each growing leaf as it was at its mark."""
+    kind = type(node)
+    if kind is dict:
+        return {key: read_tree(value, marks) for key, value in node.items()}
+    if kind is list or kind is tuple:
+        return [read_tree(value, marks) for value in node]
+    if kind is Text or kind is Blob:
+        return node.read(marks[node.slot])
+    if kind is Items:
+        return read_tree(node.read(marks[node.slot]), marks)
+    return node

@@ -1,0 +1,124 @@
+"""JSON text to plain values and back: the one place where a decoder is chosen.
+
+In goes JSON as bytes, out come dicts, lists, strings, numbers, booleans and None; and the other way round. Rules:
+msgspec decodes first, being the fastest that ships everywhere. What it refuses and peers send all the same is read
+by the standard library: NaN and infinities, lone surrogates, numbers beyond a float, and bytes that are not UTF-8
+(read as U+FFFD). Nothing here raises anything but StreamProtocolError and StreamLimitError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from chatstream.errors import StreamLimitError, StreamProtocolError
+
+__all__ = ["BAD_UTF8", "ODD_STRINGS", "mend", "plain", "read_json", "write_json"]
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|$)|[\[{]|[\]}]', re.DOTALL)
+_LONGEST_NUMBER = 4300  # digits: what int() accepts by default, and more than any number that means something
+_PERHAPS_LONG = re.compile(rb"[\d.eE+\-]{%d}" % (_LONGEST_NUMBER + 1))
+
+# What read_json may have met on its way, as flags: the caller notes them.
+BAD_UTF8 = 1
+ODD_STRINGS = 2
+
+
+def mend(text: str) -> str:
+    """The text with surrogate pairs joined and every lone surrogate as U+FFFD, so that it can be encoded."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def read_json(data: bytes, *, max_depth: int | None = 256) -> tuple[Any, int]:
+    """The value of a JSON text, and flags: BAD_UTF8 if bytes were replaced, ODD_STRINGS if surrogates may be lone.
+
+    Raises StreamProtocolError for what is no JSON, StreamLimitError for what is nested deeper than ``max_depth``.
+    """
+    if max_depth is not None and data.count(b"[") + data.count(b"{") > max_depth:
+        _check_depth(data, max_depth)
+    if len(data) > _LONGEST_NUMBER and _PERHAPS_LONG.search(data):
+        return _read_odd_json(data)
+    try:
+        return _decode(data), 0
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _read_odd_json(data)
+    except RecursionError:
+        raise StreamLimitError(limit="max_depth", value=max_depth) from None
+
+
+def _read_odd_json(data: bytes) -> tuple[Any, int]:
+    flags = 0
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        flags = BAD_UTF8
+    try:
+        value = json.loads(text, parse_float=_read_float, parse_int=_read_int)
+    except RecursionError:
+        raise StreamLimitError(limit="max_depth", value=None) from None
+    except ValueError as error:
+        # json's own message quotes nothing of the text, a position alone; but its `doc` holds all of it.
+        raise StreamProtocolError(f"malformed JSON: {_reason(error)}") from None
+    return value, flags | (ODD_STRINGS if b"\\u" in data else 0)
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    return "a number with too many digits"
+
+
+def _checked(digits: str) -> str:
+    if len(digits) > _LONGEST_NUMBER and sum(map(str.isdigit, digits)) > _LONGEST_NUMBER:
+        message = "too many digits"
+        raise ValueError(message)
+    return digits
+
+
+def _read_float(digits: str) -> float:
+    return float(_checked(digits))
+
+
+def _read_int(digits: str) -> int:
+    return int(_checked(digits))
+
+
+def _check_depth(data: bytes, max_depth: int) -> None:
+    """Walk the brackets outside strings; reached only by texts with more than ``max_depth`` opening ones."""
+    depth = 0
+    for match in _BRACKETS.finditer(data):
+        mark = match[0][0]
+        if mark in b"[{":
+            depth += 1
+            if depth > max_depth:
+                raise StreamLimitError(f"JSON nested deeper than {max_depth}", limit="max_depth", value=max_depth)
+        elif mark in b"]}":
+            depth -= 1
+
+
+def plain(value: Any, *, keep_infinities: bool = False) -> Any:
+    """A copy of a JSON value that shares nothing with it: every string encodable, NaN and infinities as None."""
+    if isinstance(value, str):
+        return value if value.isascii() else mend(value)
+    if isinstance(value, dict):
+        return {plain(key): plain(inner, keep_infinities=keep_infinities) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner, keep_infinities=keep_infinities) for inner in value]
+    if isinstance(value, float) and not (keep_infinities or math.isfinite(value)):
+        return None
+    return value
+
+
+def write_json(value: Any) -> str:
+    """The value as compact JSON text; NaN and infinities are written as null."""
+    try:
+        return _encode(value).decode()
+    except (UnicodeEncodeError, RecursionError, OverflowError):
+        return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,98 @@
+"""The ledger of one completion: what its choices share.
+
+The marks of everything that grows, what is left of each limit, and what was odd. Rules: a charge is made before the
+thing is kept, so that what is over a limit was never merged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatstream.ends import Anomaly, AnomalyKind, Limits
+from chatstream.errors import StreamLimitError
+from chatstream.text import Text
+
+__all__ = ["Ledger", "approximate_size"]
+
+_UNLIMITED = 2**62
+
+
+class Ledger:
+    """Marks, limits and notes of one completion."""
+
+    __slots__ = ("_calls_left", "_extras_left", "_notes", "_text_left", "completion_id", "event_number", "limits",
+                 "marks", "max_arguments")  # fmt: skip
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.marks: list[int] = []
+        self.max_arguments = _UNLIMITED if limits.max_arguments is None else limits.max_arguments
+        self._text_left = _UNLIMITED if limits.max_text is None else limits.max_text
+        self._extras_left = _UNLIMITED if limits.max_extras is None else limits.max_extras
+        self._calls_left = _UNLIMITED if limits.max_tool_calls is None else limits.max_tool_calls
+        self._notes: dict[AnomalyKind, list[int]] = {}
+        self.event_number = 0
+        self.completion_id: Any = None
+
+    def text(self) -> Text:
+        """A new text with a mark of its own."""
+        return Text(self.marks)
+
+    def mended(self, text: Text, fragment: str) -> str:
+        """The fragment as it can be appended to the text; half a surrogate pair at its end waits there."""
+        if fragment.isascii() and not text.half:
+            return fragment
+        mended = text.mended(fragment)
+        if mended.count("\ufffd") > fragment.count("\ufffd"):
+            self.note("lone_surrogate")
+        return mended
+
+    def charge_text(self, characters: int) -> None:
+        """Count characters that are about to be kept; StreamLimitError if there is no room for them."""
+        self._text_left -= characters
+        if self._text_left < 0:
+            raise StreamLimitError(limit="max_text", value=self.limits.max_text)
+
+    def charge_plain_text(self, characters: int) -> bool:
+        """Count characters if there is room for them; whether there was."""
+        left = self._text_left - characters
+        if left < 0:
+            return False
+        self._text_left = left
+        return True
+
+    def charge_extras(self, size: int) -> None:
+        """Count bytes of unknown members that are about to be kept (negative: that were let go)."""
+        self._extras_left -= size
+        if self._extras_left < 0:
+            raise StreamLimitError(limit="max_extras", value=self.limits.max_extras)
+
+    def charge_call(self) -> None:
+        """Count a tool call that is about to be opened."""
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise StreamLimitError(limit="max_tool_calls", value=self.limits.max_tool_calls)
+
+    def note(self, kind: AnomalyKind) -> None:
+        """Remember something odd: one record a kind."""
+        seen = self._notes.get(kind)
+        if seen is None:
+            self._notes[kind] = [self.event_number, 1]
+        else:
+            seen[1] += 1
+
+    def anomalies(self) -> list[Anomaly]:
+        """What was odd so far, in the order in which each kind was first seen."""
+        return [Anomaly(kind, first, count) for kind, (first, count) in self._notes.items()]
+
+
+def approximate_size(value: Any) -> int:
+    """About the bytes that a JSON value takes to hold; at least 16 a value, so that empty ones are not free."""
+    kind = type(value)
+    if kind is str:
+        return 16 + len(value)
+    if kind is dict:
+        return 16 + sum(16 + len(key) + approximate_size(inner) for key, inner in value.items())
+    if kind is list:
+        return 16 + sum(map(approximate_size, value))
+    return 16

@@ -1,0 +1,524 @@
+"""The stages as one machine, and how a stream may end.
+
+In go bytes, or chunks that came parsed; out come events, the last of them terminal. Rules: a failure is a value here,
+an ErrorEvent, always last: a broken chunk may stand behind ten good ones in the same read. What a caller does wrong
+still raises. The parser waits for nothing and reads no clock; the streams drive it, and you may, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatstream.accumulator import APPEND_FIELDS, ChatCompletionAccumulator
+from chatstream.choices import Readers
+from chatstream.chunks import has_error, plain_mapping, read_error, read_payload, read_plain_chunk
+from chatstream.ends import Limits, StreamEnd
+from chatstream.errors import (
+    APIUserAbortError,
+    ChatStreamError,
+    ContentFilterFinishReasonError,
+    IncompleteStreamError,
+    LengthFinishReasonError,
+    NotAStreamError,
+    OutputParseError,
+    StreamLimitError,
+    StreamProtocolError,
+)
+from chatstream.events import AbortEvent, EndEvent, ErrorEvent
+from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, read_json
+from chatstream.sse import Block, SSEDecoder, Stray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from chatstream.ends import Anomaly, EndKind
+    from chatstream.events import ChatStreamEvent
+    from chatstream.types import ChatCompletion
+
+__all__ = ["ChatStreamParser"]
+
+_WHITE_SPACE = b" \t\n\r\x0c"  # ASCII white space, as the HTML standard has it
+_MAX_STRAY = 64 * 1024
+_FINISH_ERRORS: dict[str, tuple[type[ChatStreamError], str]] = {
+    "length": (LengthFinishReasonError, "the answer stopped at the token limit (finish_reason length)"),
+    "content_filter": (ContentFilterFinishReasonError, "a content filter stopped the answer"),
+}
+
+
+class ChatStreamParser:
+    """Events of a chat-completion stream, without any I/O: ``feed`` bytes, ``close`` at their clean end.
+
+    ``feed`` and ``close`` give the events that are complete by then, and never raise for what the peer sent: a stream
+    that fails ends with an ErrorEvent. After that, or after ``[DONE]``, feed gives ``[]`` and reads nothing.
+
+    ``response_format``: makes partial and final values of the content. A dict as the API takes it (the content is read
+    as JSON), a class with ``model_validate_json`` (a pydantic model), or a callable that takes the whole content.
+    ``tools``: likewise for arguments: the tools of the request as dicts, or pydantic models, named by their class.
+    ``limits``: what an answer may grow to. ``append_fields``: unknown strings of a delta that come in pieces.
+    ``allow_incomplete``: a stream that was cut is a plain end. ``raise_on``: finish reasons, of ``length`` and
+    ``content_filter``, that are errors once the stream was read to its end.
+    """
+
+    def __init__(
+        self,
+        *,
+        tools: Iterable[Any] | None = None,
+        response_format: Any = None,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        append_fields: Iterable[str] = APPEND_FIELDS,
+        allow_incomplete: bool = False,
+        raise_on: Iterable[str] = frozenset(),
+    ) -> None:
+        self._raise_on = frozenset(raise_on)
+        if unknown := self._raise_on - _FINISH_ERRORS.keys():
+            problem = f"raise_on takes {sorted(_FINISH_ERRORS)}, not {sorted(unknown)}"
+            raise ValueError(problem)
+        self._readers = Readers(_content_reader(response_format), _arguments_reader(tools))
+        if hasattr(response_format, "model_validate_json"):
+            self._raise_on |= _FINISH_ERRORS.keys()  # a model was asked for: an answer that was cut is none
+        self._limits = limits
+        self._allow_incomplete = allow_incomplete
+        self._accumulator = ChatCompletionAccumulator(
+            limits=limits,
+            append_fields=append_fields,
+            readers=self._readers,
+        )
+        self._ledger = self._accumulator.ledger
+        self._decoder = SSEDecoder(max_event_size=limits.max_event_size, stray=_no_listener)
+        self._leading: list[bytes] = []  # lines before the first field: perhaps a document
+        self._leading_size = 0
+        self._source: str | None = None  # "bytes" or "chunks", once something was fed
+        self._closed = False
+        self._in_tail = False  # reading an unfinished last event: what is not whole there is no failure
+        self._empty_events = 0
+        self._patience = 0  # how many chunks to read the general way before the short one is tried again
+        self._pause = 1
+        self.end: StreamEnd | None = None
+
+    @property
+    def snapshot(self) -> ChatCompletion | None:
+        """The completion so far, or None before the first chunk."""
+        return self._accumulator.snapshot if self._accumulator.chunks else None
+
+    @property
+    def anomalies(self) -> list[Anomaly]:
+        """What was odd so far, one record a kind: kind, first_event, count."""
+        return self._accumulator.anomalies
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks have arrived."""
+        return self._accumulator.chunks
+
+    @property
+    def keep_alives(self) -> int:
+        """How many comments and empty events have arrived."""
+        return self._decoder.comments + self._empty_events
+
+    def parsed_values(self) -> dict[str, Any]:
+        """The completion so far as plain values, with ``parsed`` and ``parsed_arguments`` where there are any."""
+        return self._accumulator.parsed_values()
+
+    def feed(self, data: bytes) -> list[ChatStreamEvent]:
+        """The events that are complete with these bytes."""
+        out: list[ChatStreamEvent] = []
+        if self.end is not None and isinstance(data, bytes | bytearray | memoryview) and not self._closed:
+            return out
+        limit: StreamLimitError | None = None
+        self._begin("bytes")
+        try:
+            blocks: list[Any] = self._decoder.feed_blocks(data)
+        except StreamLimitError as error:
+            limit, blocks = error, error.events
+        self._take_blocks(blocks, out)
+        if limit is not None and self.end is None:
+            limit.events = []
+            self._fail(limit, out)
+        return out
+
+    def feed_chunk(self, chunk: Mapping[str, Any]) -> list[ChatStreamEvent]:
+        """The events of one chunk that came parsed, from another SDK or a file; not to be mixed with ``feed``."""
+        if not hasattr(chunk, "keys") or not hasattr(chunk, "__getitem__"):
+            problem = f"feed_chunk() takes a mapping, not {type(chunk).__name__}"
+            raise TypeError(problem)
+        self._begin("chunks")
+        out: list[ChatStreamEvent] = []
+        if self.end is None:
+            self._ledger.event_number += 1
+            try:
+                raw, odd = plain_mapping(chunk, self._limits.max_depth)
+            except (StreamProtocolError, StreamLimitError) as error:
+                self._fail(error, out)
+            else:
+                self._take_json(raw, ODD_STRINGS if odd else 0, raw, out)
+        return out
+
+    def close(self) -> list[ChatStreamEvent]:
+        """The events at the clean end of the source, the terminal one among them unless it was given before."""
+        out: list[ChatStreamEvent] = []
+        if not self._closed:
+            self._take_rest(out)
+            if self.end is None:
+                self._conclude(None if self._source == "chunks" else False, out)
+        return out
+
+    def fail(self, error: ChatStreamError) -> list[ChatStreamEvent]:
+        """The events at an unclean end: what was still whole, then ``error``, unless ``[DONE]`` had come."""
+        out: list[ChatStreamEvent] = []
+        if not self._closed:
+            self._take_rest(out, clean=False)
+            if self.end is None:
+                self._fail(error, out)
+        return out
+
+    def abort(self) -> list[ChatStreamEvent]:
+        """The AbortEvent of a stream that you stop, unless it had ended."""
+        if self.end is not None or self._closed:
+            return []
+        self._closed = True
+        error = APIUserAbortError("the stream was aborted")
+        self.end = self._stream_end("aborted", done_seen=None if self._source == "chunks" else False)
+        return [AbortEvent(error, self._attach(error))]
+
+    def _begin(self, source: str) -> None:
+        if self._closed:
+            problem = "feed() after close()"
+            raise RuntimeError(problem)
+        if self._source != source:
+            if self._source is not None:
+                problem = "feed() and feed_chunk() cannot be mixed"
+                raise RuntimeError(problem)
+            self._source = source
+
+    # From blocks to chunks
+
+    def _take_blocks(self, blocks: list[Any], out: list[ChatStreamEvent]) -> None:
+        for block in blocks:
+            if self.end is not None:
+                return
+            if type(block) is bytes:
+                if self._patience == 0 and self._take_plain(block, out):
+                    continue
+                if self._leading:
+                    self._read_leading(out)
+                self._take("", block, out)
+            elif type(block) is Block:
+                self._read_leading(out)
+                self._take(block.event, block.data, out)
+            elif block.leading:
+                self._keep_leading(block)
+            else:
+                self._read_leading(out)
+                self._take_stray(block.line, out)
+
+    def _take_plain(self, data: bytes, out: list[ChatStreamEvent]) -> bool:
+        """The short way for a chunk that only adds text; False where it takes the general way.
+
+        Trying costs an exception where it fails, so after each failure it is left for a while, twice as long each time.
+        """
+        if data[:1] == b"{" and data[-1:] == b"}":
+            try:
+                chunk = read_plain_chunk(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._pause = min(2 * self._pause, 64)
+                self._patience = self._pause
+                return False
+            self._ledger.event_number += 1
+            if self._accumulator.add_plain_chunk(chunk, data, out):
+                self._pause = 1
+                return True
+            self._ledger.event_number -= 1
+        return False
+
+    def _take(self, name: str, data: bytes, out: list[ChatStreamEvent]) -> None:
+        """One event: an error, a keep-alive, the end, or a chunk."""
+        if self.end is not None:
+            return
+        self._ledger.event_number += 1
+        data = data.strip(_WHITE_SPACE)
+        if name == "error":
+            self._take_error(data, out)
+        elif not data or data == b"null":
+            self._empty_events += 1
+        elif data == b"[DONE]":
+            self._conclude(True, out)  # noqa: FBT003
+        else:
+            self._take_data(data, out)
+
+    def _take_data(self, data: bytes, out: list[ChatStreamEvent]) -> None:
+        try:
+            raw, flags = read_json(data, max_depth=self._limits.max_depth)
+        except StreamProtocolError as error:
+            if 10 in data:  # LF: perhaps the server forgot the blank line between two chunks
+                self._take_lines(data, out)
+            else:
+                self._fail(error, out)
+        except StreamLimitError as error:
+            self._fail(error, out)
+        else:
+            self._take_json(raw, flags, data, out)
+
+    def _take_lines(self, data: bytes, out: list[ChatStreamEvent]) -> None:
+        lines = data.split(b"\n")
+        events = len(out)
+        for line in lines:
+            before = self._ledger.event_number
+            self._take("", line, out)
+            self._ledger.event_number = before  # they are one event
+        if len(out) - events > 1 or self.end is None:
+            self._ledger.note("lost_blank_line")
+
+    def _take_json(self, raw: Any, flags: int, data: bytes | Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
+        if flags & BAD_UTF8:
+            self._ledger.note("bad_utf8")
+        error = read_error(raw) if has_error(raw) else None
+        if error is not None:
+            raw = read_payload(raw[0] if type(raw) is list else raw)
+        try:
+            if type(raw) is not dict:
+                problem = f"JSON, but no object: {'a list' if type(raw) is list else 'a ' + type(raw).__name__}"
+                raise StreamProtocolError(problem)  # noqa: TRY301  one place turns what is raised into an event
+            chunk = self._accumulator.read(raw, odd=bool(flags & ODD_STRINGS))
+            if chunk is not None:
+                self._accumulator.add_chunk(chunk, data, out)
+                if self._patience:
+                    self._patience -= 1
+        except (StreamProtocolError, StreamLimitError) as broken:
+            error = error or broken
+        if error is not None:
+            self._fail(error, out)
+
+    def _take_error(self, data: bytes, out: list[ChatStreamEvent]) -> None:
+        """An event named error is one, whatever its data; a chunk beside the error is merged first."""
+        try:
+            raw, _ = read_json(data, max_depth=self._limits.max_depth)
+        except (StreamProtocolError, StreamLimitError):
+            raw = data.decode("utf-8", "replace")
+        if type(raw) is dict and ("choices" in raw or raw.get("usage")):
+            try:
+                chunk = self._accumulator.read(read_payload(raw), odd=True)
+                if chunk is not None:
+                    self._accumulator.add_chunk(chunk, data, out)
+            except (StreamProtocolError, StreamLimitError):
+                pass  # the error itself matters more than what came with it
+        self._fail(read_error(raw or "the server sent an error event"), out)
+
+    # Lines that are no field
+
+    def _keep_leading(self, stray: Stray) -> None:
+        """Keep a line before the first field, as a possible document; past the event limit it is none."""
+        self._leading_size += len(stray.line) + 1
+        limit = self._limits.max_event_size
+        if limit is None or self._leading_size <= limit:
+            self._leading.append(stray.line)
+
+    def _read_leading(self, out: list[ChatStreamEvent]) -> None:
+        """A field came after all: what stood before it are stray lines like any others."""
+        lines, self._leading = self._leading, []
+        for line in lines:
+            if len(line) <= _MAX_STRAY:
+                self._take_stray(line, out)
+
+    def _take_stray(self, line: bytes, out: list[ChatStreamEvent]) -> None:
+        """A stray line, or the value of an ``error:`` line, that is a JSON error object is an error."""
+        if self.end is not None:
+            return
+        self._ledger.note("stray_line")
+        line = line.strip(_WHITE_SPACE)
+        named = line.startswith(b"error:")
+        if named:
+            line = line[6:].strip(_WHITE_SPACE)
+        if line[:1] not in (b"{", b"["):
+            return
+        try:
+            raw, _ = read_json(line, max_depth=self._limits.max_depth)
+        except (StreamProtocolError, StreamLimitError):
+            return
+        if has_error(raw) or (named and type(raw) is dict and raw.get("message")):
+            self._fail(read_error(raw), out)
+
+    # The end
+
+    def _take_rest(self, out: list[ChatStreamEvent], *, clean: bool = True) -> None:
+        """Read what is whole of an unfinished last event, or of a body that was no event stream at all."""
+        self._closed = True
+        if self.end is not None or self._source == "chunks":
+            return
+        self._take_blocks(self._decoder.close_blocks(), out)
+        if self._decoder.field_seen:
+            self._read_leading(out)
+            self._take_tail(out)
+        elif clean and self.end is None:
+            self._take_document(b"\n".join(self._leading), out)
+
+    def _take_tail(self, out: list[ChatStreamEvent]) -> None:
+        values = self._decoder.pending_data
+        self._in_tail = True
+        if values and self.end is None:
+            data = b"\n".join(values)
+            event_number, chunks = self._ledger.event_number, self._accumulator.chunks
+            self._take(self._decoder.pending_event, data, out)
+            if self._accumulator.chunks == chunks and self.end is None:
+                self._ledger.event_number = event_number
+        self._in_tail = False
+
+    def _take_document(self, body: bytes, out: list[ChatStreamEvent]) -> None:
+        """A body without a single field line: one finished answer, an error, or no stream at all."""
+        body = body.strip(_WHITE_SPACE)
+        if not body and not self._leading_size:
+            return
+        try:
+            raw, flags = read_json(body, max_depth=self._limits.max_depth)
+        except StreamLimitError as error:
+            self._fail(error, out)
+            return
+        except StreamProtocolError:
+            raw, flags = None, 0
+        self._ledger.event_number += 1
+        if has_error(raw):
+            self._take_json(raw, flags, body, out)
+        elif _is_completion(raw):
+            self._ledger.note("not_streamed")
+            self._take_json(raw, flags, body, out)
+            if self.end is None:
+                self._conclude(None, out, whole=True)
+        else:
+            self._fail(NotAStreamError(_hint(body)), out)
+
+    def _conclude(self, done_seen: bool | None, out: list[ChatStreamEvent], *, whole: bool = False) -> None:  # noqa: FBT001
+        """The verdict at a clean end, as merging.md has it under "How a stream ends"."""
+        choices = list(self._accumulator.choices.values())
+        try:
+            for choice in choices:
+                choice.run_aside(out)
+        except StreamLimitError as error:
+            self._fail(error, out)
+            return
+        unfinished = [choice for choice in choices if choice.finish_reason is None]
+        kind: EndKind = "incomplete"
+        if choices and not unfinished:
+            kind = "no_done" if done_seen is False else "complete"
+        elif (done_seen or whole) and any(choice.streamed for choice in unfinished):
+            kind = "no_finish"
+        if kind == "incomplete":
+            self._conclude_incomplete(done_seen, out)
+            return
+        for choice in choices:
+            choice.end_unfinished(out)
+        error = self._late_error()
+        if error is not None:
+            self._fail(error, out)
+        else:
+            self.end = self._stream_end(kind, done_seen)
+            out.append(EndEvent(self.end, self._accumulator.frame()))
+
+    def _conclude_incomplete(self, done_seen: bool | None, out: list[ChatStreamEvent]) -> None:  # noqa: FBT001
+        self.end = self._stream_end("incomplete", done_seen)
+        if self._allow_incomplete:
+            out.append(EndEvent(self.end, self._accumulator.frame()))
+            return
+        unfinished = [choice.index for choice in self._accumulator.choices.values() if choice.finish_reason is None]
+        what = f"choice {unfinished[0]} has no finish reason" if unfinished else "no choice came"
+        error = IncompleteStreamError(f"the stream ended too early: {what}")
+        out.append(ErrorEvent(error, self._attach(error)))
+
+    def _late_error(self) -> ChatStreamError | None:
+        """An error that waited until everything was read: a finish reason that was asked about, an unfit content."""
+        for choice in self._accumulator.choices.values():
+            if choice.finish_reason in self._raise_on:
+                kind, message = _FINISH_ERRORS[choice.finish_reason]
+                return kind(message)
+        if self._readers.failure is not None:
+            error = OutputParseError(f"the answer does not fit: {_where(self._readers.failure)}")
+            error.__cause__ = self._readers.failure
+            return error
+        return None
+
+    def _fail(self, error: ChatStreamError, out: list[ChatStreamEvent]) -> None:
+        if self._in_tail and isinstance(error, StreamProtocolError | StreamLimitError):
+            return
+        if self.end is None:
+            self.end = self._stream_end("error", done_seen=None if self._source == "chunks" else False)
+            out.append(ErrorEvent(error, self._attach(error)))
+
+    def _attach(self, error: ChatStreamError) -> Any:
+        """Give the error what had arrived, unbuilt; the frame of it."""
+        if not self._accumulator.chunks:
+            return None
+        frame = self._accumulator.frame()
+        error.completion = frame.completion
+        return frame
+
+    def _stream_end(self, kind: EndKind, done_seen: bool | None) -> StreamEnd:  # noqa: FBT001
+        choices = self._accumulator.choices.values()
+        finish_seen = bool(choices) and all(choice.finish_reason is not None for choice in choices)
+        trailing = len(self._decoder.pending) if self._closed else 0
+        return StreamEnd(kind, done_seen, finish_seen, trailing)
+
+
+def _no_listener(line: bytes) -> None:
+    """Stray lines come in their places among the blocks; the decoder only needs to know that they are wanted."""
+
+
+def _is_completion(raw: Any) -> bool:
+    choices = raw.get("choices") if type(raw) is dict else None
+    if type(choices) is not list:
+        return False
+    messages = any(type(choice) is dict and type(choice.get("message")) is dict for choice in choices)
+    return messages or raw.get("object") == "chat.completion"
+
+
+def _hint(body: bytes) -> str:
+    head = body[:512].lower()
+    if b"<html" in head or b"<!doctype" in head:
+        what = "an HTML page"
+    elif head[:1] in (b"{", b"["):
+        what = "JSON that is no chat completion"
+    else:
+        what = "no event stream"
+    return f"the body is {what}: check base_url, and what stands between you and the service"
+
+
+def _where(failure: Exception) -> str:
+    """Where a model did not fit, without what stood there: errors end in logs, answers must not."""
+    errors = getattr(failure, "errors", None)
+    if not callable(errors):
+        return type(failure).__name__
+    places = [f"{'.'.join(map(str, error['loc'])) or '(root)'}: {error['type']}" for error in errors()[:3]]
+    return "; ".join(places)
+
+
+def _content_reader(response_format: Any) -> Callable[[str], Any] | None:
+    if response_format is None:
+        return None
+    if isinstance(response_format, dict):
+        return _read_value if response_format.get("type") in {"json_schema", "json_object"} else None
+    validate = getattr(response_format, "model_validate_json", None)
+    reader = validate if callable(validate) else response_format
+    if not callable(reader):
+        problem = f"response_format is a dict, a model or a callable, not {type(response_format).__name__}"
+        raise TypeError(problem)
+    read: Callable[[str], Any] = reader
+    return read
+
+
+def _read_value(text: str) -> Any:
+    """The JSON value of a content; None if it is none: a dict promises nothing about what comes back."""
+    try:
+        return read_json(text.encode("utf-8", "replace"))[0]
+    except (StreamProtocolError, StreamLimitError):
+        return None
+
+
+def _arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str], Any] | None:
+    """A reader that knows the models among the tools, by name; the arguments of any other tool are plain JSON."""
+    models = {tool.__name__: tool.model_validate_json for tool in tools or () if hasattr(tool, "model_validate_json")}
+    if not models:
+        return None
+
+    def read(name: str | None, text: str) -> Any:
+        return models[name](text) if name in models else _read_value(text)
+
+    return read

@@ -1,0 +1,593 @@
+"""The parser, driven: a stream is an iterator of events with listeners, and whatever else one wants of an answer.
+
+In goes a source, out come events, in order, each to its listeners first and then to the loop. Two classes that differ
+in the wait alone; what needs no waiting is in Reading, once. Rules: reading drives everything, there is no task and no
+thread behind it; an ErrorEvent is raised when the stream comes to it, with what had arrived attached; leaving the
+context closes the source at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from chatstream.accumulator import APPEND_FIELDS
+from chatstream.emitter import EventEmitter
+from chatstream.ends import Limits
+from chatstream.errors import APITimeoutError, ChatStreamError, NotAStreamError, StreamConsumedError
+from chatstream.events import AbortEvent, ChunkEvent, ContentDeltaEvent, EndEvent, ErrorEvent
+from chatstream.parser import ChatStreamParser
+from chatstream.recording import TapeWriter
+from chatstream.sources import AsyncSource, Source, open_async_source, open_source, read_of, transport_error
+from chatstream.stats import StreamStats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from chatstream.ends import Anomaly, StreamEnd
+    from chatstream.events import ChatStreamEvent
+    from chatstream.listening import AsyncWaitFor, WaitFor
+    from chatstream.types import (
+        ChatCompletion,
+        ChatCompletionChunk,
+        ChatCompletionMessageFunctionToolCall,
+        CompletionUsage,
+        ParsedChatCompletion,
+        ParsedChatCompletionMessage,
+    )
+
+__all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
+
+_OUTPUT_EVENTS = {
+    "content.delta": "content",
+    "reasoning.delta": "reasoning",
+    "refusal.delta": "refusal",
+    "tool_calls.added": "tool_call",
+    "function_call.arguments.delta": "tool_call",
+    "audio.delta": "audio",
+}
+
+
+class _Reading:
+    """One stream being read: the events that wait to be delivered, and what can be said of it when all have been."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        record: Any,
+        **options: Any,
+    ) -> None:
+        self.parser = ChatStreamParser(**options)
+        self.stats = StreamStats(clock=clock)
+        self.queue: deque[ChatStreamEvent] = deque()
+        self.terminal: EndEvent | ErrorEvent | AbortEvent | None = None  # once it was delivered
+        self.closed = False
+        self.about: Source | AsyncSource | None = None
+        self._record = record
+        self._writer: TapeWriter | None = None
+        self._clock = clock
+
+    def begin(self, source: Source | AsyncSource) -> None:
+        """The source is open."""
+        self.about = source
+        self.stats.begin()
+        if self._record is not None:
+            self._writer = TapeWriter(self._record, clock=self._clock)
+            if source.status is not None:
+                self._writer.response(source.status, source.headers)
+
+    def take(self, value: Any) -> None:
+        """One read arrived."""
+        read = read_of(value)
+        if isinstance(read, bytes):
+            self.stats.note_read(len(read))
+            if self._writer is not None:
+                self._writer.read(read)
+            events = self.parser.feed(read)
+        else:
+            self.stats.note_read(0)
+            self._record_chunk(read)
+            events = self.parser.feed_chunk(read)
+        self._deliver(events)
+
+    def _record_chunk(self, chunk: Mapping[str, Any]) -> None:
+        if self._writer is not None:
+            if not self.parser.chunks:
+                self._writer.source_chunks()
+            self._writer.chunk(chunk)
+
+    def finish(self) -> None:
+        """The source ended cleanly."""
+        self._deliver(self.parser.close())
+
+    def fail(self, error: Exception) -> None:
+        """The source broke. What nobody's peer is to blame for is raised as it is."""
+        ours = transport_error(error, bytes_seen=bool(self.stats.bytes))
+        if ours is None:
+            self._end_tape("error", error)
+            raise error
+        self._deliver(self.parser.fail(ours))
+
+    def abort(self) -> None:
+        """The caller stops it: what has not been delivered yet is in the snapshot alone."""
+        events = self.parser.abort()
+        if events:
+            self.queue.clear()
+            self._deliver(events)
+
+    def _deliver(self, events: list[ChatStreamEvent]) -> None:
+        for event in events:
+            kind = event.type
+            if kind == "chunk":
+                self.stats.note_chunk()
+            elif kind in _OUTPUT_EVENTS:
+                self.stats.note_first(_OUTPUT_EVENTS[kind])
+        self.queue.extend(events)
+        if self.parser.end is not None:
+            self._conclude(events[-1] if events else None)
+
+    def _conclude(self, last: ChatStreamEvent | None) -> None:
+        self.stats.keep_alives = self.parser.keep_alives
+        self.stats.finish()
+        if isinstance(last, ErrorEvent | AbortEvent) and self.about is not None:
+            last.error.request_id = last.error.request_id or self.about.request_id
+            if isinstance(last.error, NotAStreamError):
+                last.error.content_type = self.about.content_type
+        if isinstance(last, ErrorEvent) and isinstance(last.error, APITimeoutError):
+            self._end_tape("timeout", last.error)
+        elif isinstance(last, ErrorEvent) and self.parser.end is not None and self.parser.end.kind == "error":
+            self._end_tape("error" if isinstance(last.error.__cause__, Exception) else "eof", last.error)
+        else:
+            self._end_tape("cancel" if isinstance(last, AbortEvent) else "eof", None)
+
+    def _end_tape(self, kind: str, error: Exception | None) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.end(kind, error)
+            writer.close()
+
+    def close(self) -> None:
+        """Nobody will read on."""
+        self.closed = True
+        self._end_tape("cancel", None)
+
+    def check_open(self) -> None:
+        """StreamConsumedError if there is nothing to read on: it ended, or was closed."""
+        if self.terminal is not None or (self.closed and not self.queue):
+            what = "closed" if self.terminal is None else "read to its end"
+            message = f"the stream was {what} already"
+            raise StreamConsumedError(message, completion=lambda: self.parser.snapshot)
+
+    def pop(self) -> ChatStreamEvent:
+        """The next event that has arrived; the last one is remembered."""
+        event = self.queue.popleft()
+        if not self.queue and isinstance(event, EndEvent | ErrorEvent | AbortEvent):
+            self.terminal = event
+        return event
+
+    def raise_failure(self) -> None:
+        """Raise the error that the stream ended with, if it did."""
+        if isinstance(self.terminal, ErrorEvent | AbortEvent):
+            raise self.terminal.error
+
+    def completion(self) -> ParsedChatCompletion[Any]:
+        """The whole completion, with what the response format and the tools made of it."""
+        from chatstream.types import ParsedChatCompletion, build
+
+        self.raise_failure()
+        return build(ParsedChatCompletion[Any], self.parser.parsed_values())
+
+    def message(self) -> ParsedChatCompletionMessage[Any]:
+        """The message of the first choice."""
+        completion = self.completion()
+        if not completion.choices:
+            message = "the completion has no choice"
+            raise StreamConsumedError(message, completion=completion)
+        return completion.choices[0].message
+
+    def function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:
+        """The last function tool call of the first choice, or None."""
+        calls = self.message().tool_calls or []
+        functions = [call for call in calls if call.type != "custom"]
+        last: Any = functions[-1] if functions else None
+        return last
+
+    def usage(self) -> CompletionUsage | None:
+        """The token counts, or None if the server sent none."""
+        return self.completion().usage
+
+
+class _Stream(EventEmitter):
+    """What both streams tell without waiting."""
+
+    def __init__(self, reading: _Reading, *, allow_async: bool) -> None:
+        super().__init__(allow_async=allow_async)
+        self._reading = reading
+
+    @property
+    def snapshot(self) -> ChatCompletion | None:
+        """The completion so far, or None before the first chunk; built when read."""
+        return self._reading.parser.snapshot
+
+    @property
+    def end(self) -> StreamEnd | None:
+        """How the stream ended; None while it has not."""
+        return self._reading.parser.end
+
+    @property
+    def stats(self) -> StreamStats:
+        """When the first byte, chunk and output came, and how regularly the rest."""
+        stats = self._reading.stats
+        stats.keep_alives = self._reading.parser.keep_alives
+        return stats
+
+    @property
+    def anomalies(self) -> list[Anomaly]:
+        """What was odd about the stream and was repaired, one record a kind."""
+        return self._reading.parser.anomalies
+
+    def _wanted(self, event: str) -> str:
+        """The event type behind a listener's name; ValueError for an unknown one."""
+        self._check_name(event)
+        return "content.delta" if event == "content" else event
+
+    def _missed(self, event: str) -> ChatStreamError:
+        message = f"the stream ended without {event!r}"
+        return StreamConsumedError(message, completion=lambda: self._reading.parser.snapshot)
+
+
+class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
+    """An iterator of typed events over any source of a chat-completion stream.
+
+    ``source``: bytes; an iterable of bytes, str, dicts or chunk models; a response of httpx or httpx2 that streams; an
+    ``httpx_sse.EventSource``; the OpenAI SDK's Stream; a Recording, or the path of a file. ``record``: a path or a file
+    that a tape of the stream is written to. The other options are those of ChatStreamParser; ``clock`` gives seconds.
+
+    Reading raises what the stream failed with (a ChatStreamError, with ``completion`` attached), after the listeners of
+    ``error`` have heard of it. Use it as a context manager to have the source closed as soon as you leave.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        tools: Iterable[Any] | None = None,
+        response_format: Any = None,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        append_fields: Iterable[str] = APPEND_FIELDS,
+        allow_incomplete: bool = False,
+        raise_on: Iterable[str] = frozenset(),
+        record: Any = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        reading = _Reading(
+            clock=clock,
+            record=record,
+            tools=tools,
+            response_format=response_format,
+            limits=limits,
+            append_fields=append_fields,
+            allow_incomplete=allow_incomplete,
+            raise_on=raise_on,
+        )
+        super().__init__(reading, allow_async=False)
+        self._source = open_source(source)
+        reading.begin(self._source)
+
+    def __iter__(self) -> Self:
+        self._reading.check_open()
+        return self
+
+    def __next__(self) -> ChatStreamEvent:
+        event = self._next()
+        if self._reading.terminal is not None:
+            self._reading.raise_failure()
+        return event
+
+    def _next(self) -> ChatStreamEvent:
+        """The next event, its listeners called, whatever it is; StopIteration after the last one."""
+        reading = self._reading
+        queue = reading.queue
+        while not queue:
+            if reading.terminal is not None:
+                raise StopIteration
+            reading.check_open()
+            self._read()
+        event = reading.pop()
+        if event.type in self.active:
+            self.emit(event)
+        return event
+
+    def _read(self) -> None:
+        reading = self._reading
+        try:
+            value = next(self._source.reads)
+        except StopIteration:
+            reading.finish()
+        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+            self._source.close()
+            reading.fail(error)
+        else:
+            reading.take(value)
+        if reading.parser.end is not None:
+            self._source.close()
+
+    if TYPE_CHECKING:
+
+        @property
+        def wait_for(self) -> WaitFor:
+            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+
+    else:
+
+        def wait_for(self, event: str) -> ChatStreamEvent:
+            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+            wanted = self._wanted(event)
+            self._reading.check_open()
+            for found in iter(self._next_or_none, None):
+                if found.type == wanted:
+                    return found
+                self._reading.raise_failure()
+            raise self._missed(event)
+
+        def _next_or_none(self) -> ChatStreamEvent | None:
+            try:
+                return self._next()
+            except StopIteration:
+                return None
+
+    def text(self) -> Iterator[str]:
+        """The content deltas of choice 0, as they come."""
+        return _Picked(iter(self), _text_of)
+
+    def chunks(self) -> Iterator[ChatCompletionChunk]:
+        """The chunks, as models, as they come."""
+        return _Picked(iter(self), _chunk_of)
+
+    def until_done(self) -> Self:
+        """This stream, read to its end; raises what it failed with, also when asked again."""
+        if self._reading.terminal is None:
+            for _ in self:
+                pass
+        self._reading.raise_failure()
+        return self
+
+    def final_chat_completion(self) -> ParsedChatCompletion[Any]:
+        """The whole completion, once everything was read."""
+        return self.until_done()._reading.completion()
+
+    def final_message(self) -> ParsedChatCompletionMessage[Any]:
+        """The message of the first choice, once everything was read."""
+        return self.until_done()._reading.message()
+
+    def final_content(self) -> str | None:
+        """The text of the first choice, once everything was read; None if it had none."""
+        return self.final_message().content
+
+    def final_function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:
+        """The last function tool call of the first choice, once everything was read; None if there was none."""
+        return self.until_done()._reading.function_tool_call()
+
+    def total_usage(self) -> CompletionUsage | None:
+        """The token counts, once everything was read; None if the server sent none."""
+        return self.until_done()._reading.usage()
+
+    def abort(self) -> None:
+        """Stop at once: the source is closed, and reading on raises APIUserAbortError with what had arrived."""
+        self._reading.abort()
+        self._source.close()
+
+    def close(self) -> None:
+        """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
+        self._source.close()
+        self._reading.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
+    """An async iterator of typed events over any source of a chat-completion stream, on asyncio and trio alike.
+
+    The same as ChatCompletionStream, with ``await``; it also takes async iterables, the async responses of httpx and
+    httpx2, and the OpenAI SDK's AsyncStream. Listeners may be async: they are awaited in order, so that a slow one slows
+    the reading down, and fills no memory.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        tools: Iterable[Any] | None = None,
+        response_format: Any = None,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        append_fields: Iterable[str] = APPEND_FIELDS,
+        allow_incomplete: bool = False,
+        raise_on: Iterable[str] = frozenset(),
+        record: Any = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        reading = _Reading(
+            clock=clock,
+            record=record,
+            tools=tools,
+            response_format=response_format,
+            limits=limits,
+            append_fields=append_fields,
+            allow_incomplete=allow_incomplete,
+            raise_on=raise_on,
+        )
+        super().__init__(reading, allow_async=True)
+        self._source = open_async_source(source)
+        reading.begin(self._source)
+
+    def __aiter__(self) -> Self:
+        self._reading.check_open()
+        return self
+
+    async def __anext__(self) -> ChatStreamEvent:
+        event = await self._next()
+        if self._reading.terminal is not None:
+            self._reading.raise_failure()
+        return event
+
+    async def _next(self) -> ChatStreamEvent:
+        """The next event, its listeners called, whatever it is; StopAsyncIteration after the last one."""
+        reading = self._reading
+        queue = reading.queue
+        while not queue:
+            if reading.terminal is not None:
+                raise StopAsyncIteration
+            reading.check_open()
+            await self._read()
+        event = reading.pop()
+        if event.type in self.active:
+            await self.emit_async(event)
+        return event
+
+    async def _read(self) -> None:
+        reading = self._reading
+        try:
+            value = await anext(self._source.reads)
+        except StopAsyncIteration:
+            reading.finish()
+        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+            await self._source.aclose()
+            reading.fail(error)
+        else:
+            # An abort while waiting has ended it: what came all the same is not read.
+            if reading.parser.end is None:
+                reading.take(value)
+        if reading.parser.end is not None:
+            await self._source.aclose()
+
+    if TYPE_CHECKING:
+
+        @property
+        def wait_for(self) -> AsyncWaitFor:
+            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+
+    else:
+
+        async def wait_for(self, event: str) -> ChatStreamEvent:
+            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+            wanted = self._wanted(event)
+            self._reading.check_open()
+            while (found := await self._next_or_none()) is not None:
+                if found.type == wanted:
+                    return found
+                self._reading.raise_failure()
+            raise self._missed(event)
+
+        async def _next_or_none(self) -> ChatStreamEvent | None:
+            try:
+                return await self._next()
+            except StopAsyncIteration:
+                return None
+
+    def text(self) -> AsyncIterator[str]:
+        """The content deltas of choice 0, as they come."""
+        return _AsyncPicked(aiter(self), _text_of)
+
+    def chunks(self) -> AsyncIterator[ChatCompletionChunk]:
+        """The chunks, as models, as they come."""
+        return _AsyncPicked(aiter(self), _chunk_of)
+
+    async def until_done(self) -> Self:
+        """This stream, read to its end; raises what it failed with, also when asked again."""
+        if self._reading.terminal is None:
+            async for _ in self:
+                pass
+        self._reading.raise_failure()
+        return self
+
+    async def final_chat_completion(self) -> ParsedChatCompletion[Any]:
+        """The whole completion, once everything was read."""
+        return (await self.until_done())._reading.completion()
+
+    async def final_message(self) -> ParsedChatCompletionMessage[Any]:
+        """The message of the first choice, once everything was read."""
+        return (await self.until_done())._reading.message()
+
+    async def final_content(self) -> str | None:
+        """The text of the first choice, once everything was read; None if it had none."""
+        return (await self.final_message()).content
+
+    async def final_function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:
+        """The last function tool call of the first choice, once everything was read; None if there was none."""
+        return (await self.until_done())._reading.function_tool_call()
+
+    async def total_usage(self) -> CompletionUsage | None:
+        """The token counts, once everything was read; None if the server sent none."""
+        return (await self.until_done())._reading.usage()
+
+    def abort(self) -> None:
+        """Stop: reading on raises APIUserAbortError with what had arrived. A read that waits is ended by cancelling it."""
+        self._reading.abort()
+
+    async def aclose(self) -> None:
+        """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
+        self._reading.close()
+        await self._source.aclose()
+
+    close = aclose
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _text_of(event: ChatStreamEvent) -> str | None:
+    return event.delta if type(event) is ContentDeltaEvent and event.choice_index == 0 else None
+
+
+def _chunk_of(event: ChatStreamEvent) -> ChatCompletionChunk | None:
+    return event.chunk if type(event) is ChunkEvent else None
+
+
+class _Picked(Iterator[Any]):
+    """What a function makes of the events of a stream, where it makes something."""
+
+    def __init__(self, events: Iterator[ChatStreamEvent], pick: Callable[[ChatStreamEvent], Any]) -> None:
+        self._events = events
+        self._pick = pick
+
+    def __next__(self) -> Any:
+        while True:
+            picked = self._pick(next(self._events))
+            if picked is not None:
+                return picked
+
+
+class _AsyncPicked(AsyncIterator[Any]):
+    """The same for an async stream."""
+
+    def __init__(self, events: AsyncIterator[ChatStreamEvent], pick: Callable[[ChatStreamEvent], Any]) -> None:
+        self._events = events
+        self._pick = pick
+
+    async def __anext__(self) -> Any:
+        while True:
+            picked = self._pick(await anext(self._events))
+            if picked is not None:
+                return picked
