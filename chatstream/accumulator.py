@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatstream.choices import Choice, Readers
+from chatstream.choices import Choice
 from chatstream.chunks import has_error, mend_chunk, plain_mapping, read_chunk, read_error, read_payload
 from chatstream.ends import Limits
 from chatstream.errors import StreamLimitError
@@ -17,6 +17,7 @@ from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
 from chatstream.frames import Frame
 from chatstream.ledger import Ledger
 from chatstream.members import Members
+from chatstream.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,9 +84,9 @@ class ChatCompletionAccumulator:
             error.completion = self.snapshot
             raise
         if failed:
-            error = read_error(raw)
-            error.completion = self.snapshot
-            raise error
+            told = read_error(raw)
+            told.completion = self.snapshot
+            raise told
         return out
 
     def read(self, raw: dict[str, Any], *, odd: bool) -> Chunk | None:
@@ -98,7 +99,7 @@ class ChatCompletionAccumulator:
         return read_chunk(raw)
 
     def add_chunk(self, chunk: Chunk, data: bytes | Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
-        """Merge a chunk and append its events, the ChunkEvent with ``data`` first; past a limit, what came until then."""
+        """Merge a chunk and append its events, the ChunkEvent with ``data`` first; past a limit, those until then."""
         place = len(out)
         self.chunks += 1
         try:
@@ -106,14 +107,20 @@ class ChatCompletionAccumulator:
             for said in chunk.choices:
                 self._last = self._choice(said.index)
                 self._last.add(said, out)
-            if chunk.usage is not None and chunk.usage != self._usage:
-                self._usage = chunk.usage
-                self._tree = None
-                out.append(UsageEvent(chunk.usage))
+            if chunk.usage is not None:
+                self._add_usage(chunk.usage, out)
         finally:
             # It is the first event, and shows the state after the last one.
             frame = self.frame()
             out.insert(place, ChunkEvent(data, frame.tree, frame.marks))
+
+    def _add_usage(self, usage: Any, out: list[ChatStreamEvent]) -> None:
+        if type(usage) is not dict:
+            self.ledger.note("odd_shape")
+        elif usage != self._usage:
+            self._usage = usage
+            self._tree = None
+            out.append(UsageEvent(usage))
 
     def add_plain_chunk(self, chunk: PlainChunk, data: bytes, out: list[ChatStreamEvent]) -> bool:
         """The short way for text that goes on; False, and nothing done, where it takes the general way.
@@ -127,19 +134,19 @@ class ChatCompletionAccumulator:
             return False
         text = choice.open_content
         fragment = said.delta.content
-        if text is None or text.half or not fragment or (chunk.id and chunk.id != self._first["id"]):
-            return False
-        known = self._members.values
-        if chunk.service_tier is not None and chunk.service_tier != known.get("service_tier"):
-            return False
-        if chunk.system_fingerprint is not None and chunk.system_fingerprint != known.get("system_fingerprint"):
-            return False
-        first = self._first
-        if (chunk.model and not first["model"]) or (chunk.created and not first["created"]):
-            return False
-        if said.delta.role and not choice.message.role:
-            return False
-        if not self.ledger.charge_plain_text(len(fragment)):
+        first, known = self._first, self._members.values
+        if (
+            text is None
+            or text.half
+            or not fragment
+            or (chunk.id and chunk.id != first["id"])
+            or (chunk.model and not first["model"])
+            or (chunk.created and not first["created"])
+            or (chunk.service_tier is not None and chunk.service_tier != known.get("service_tier"))
+            or (chunk.system_fingerprint is not None and chunk.system_fingerprint != known.get("system_fingerprint"))
+            or (said.delta.role and not choice.message.role)
+            or not self.ledger.charge_plain_text(len(fragment))
+        ):
             return False
         self.chunks += 1
         mark = text.append(fragment)

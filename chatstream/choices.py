@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from chatstream.chunks import ChunkChoice
     from chatstream.events import ChatStreamEvent
     from chatstream.ledger import Ledger
+    from chatstream.readers import Readers
 
-__all__ = ["Choice", "Readers"]
+__all__ = ["Choice"]
 
 _OWN_RULE = frozenset({
     "role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "audio",
@@ -54,52 +55,19 @@ _OWN_RULE = frozenset({
 _BEFORE_CALLS = frozenset({"reasoning", "content", "refusal", "logprobs.content", "logprobs.refusal"})
 _UNUSABLE = frozenset({"length", "content_filter"})  # finishes after which an empty text is no answer
 
-_LOGPROBS_EVENTS = {
+_LOGPROBS_EVENTS: dict[str, tuple[Callable[..., ChatStreamEvent], Callable[..., ChatStreamEvent]]] = {
     "content": (LogprobsContentDeltaEvent, LogprobsContentDoneEvent),
     "refusal": (LogprobsRefusalDeltaEvent, LogprobsRefusalDoneEvent),
 }
 
 
-class Readers:
-    """What makes values of finished texts; handed in from above, for what a model is is not known here.
-
-    ``content`` takes a whole content, ``arguments`` a call's name and the object its arguments are. Either may raise:
-    the first failure is kept in ``failure`` until the stream has been read to its end.
-    """
-
-    __slots__ = ("arguments", "content", "failure", "has_format")
-
-    def __init__(
-        self,
-        content: Callable[[str], Any] | None = None,
-        arguments: Callable[[str | None, str], Any] | None = None,
-    ) -> None:
-        self.content = content
-        self.arguments = arguments
-        self.has_format = content is not None
-        self.failure: Exception | None = None
-
-    def read_content(self, text: str) -> Any:
-        """What the response format makes of a whole content; None without a format, or if it does not fit."""
-        return None if self.content is None else self._read(self.content, text)
-
-    def read_arguments(self, name: str | None, text: str, value: dict[str, Any]) -> Any:
-        """What the tool of that name makes of whole arguments: the object as it is where there is no such tool."""
-        return value if self.arguments is None else self._read(self.arguments, name, text)
-
-    def _read(self, reader: Callable[..., Any], *given: Any) -> Any:
-        try:
-            return reader(*given)
-        except Exception as error:  # noqa: BLE001  a model's validators are somebody's code: anything may come
-            self.failure = self.failure or error
-            return None
-
-
 class Choice:
     """One choice: parts that are open, parts that are done, and the message."""
 
-    __slots__ = ("_aside", "_begun", "_done", "_ledger", "_logprobs", "_logprobs_others", "_others", "_readers", "calls",
-                 "finish_reason", "index", "message", "node", "open_content", "parsed", "streamed")  # fmt: skip
+    __slots__ = (
+        "_aside", "_begun", "_done", "_ledger", "_logprobs", "_logprobs_others", "_others", "_readers",
+        "calls", "finish_reason", "index", "message", "node", "open_content", "parsed", "streamed",
+    )  # fmt: skip
 
     def __init__(self, index: int, ledger: Ledger, readers: Readers, append_fields: frozenset[str]) -> None:
         self.index = index
@@ -150,6 +118,23 @@ class Choice:
 
     def _add_delta(self, delta: dict[str, Any], logprobs: Any, out: list[ChatStreamEvent]) -> None:
         """The fields in the order of their events; then those that bring none about."""
+        self._add_texts(delta, out)
+        if type(logprobs) is dict:
+            self._add_logprobs(logprobs, out)
+        get = delta.get
+        if get("function_call") is not None:
+            self._add_function_call(self.message.take_function_call(get("function_call")), out)
+        if get("tool_calls"):
+            self._add_calls(get("tool_calls"), out)
+        if get("audio") is not None:
+            self._add_audio(*self.message.take_audio(get("audio")), out)
+        if get("role") is not None:
+            self.message.take_role(get("role"))
+        self._add_silent(delta)
+        if self.message.node is None or self.calls.changed:
+            self.node = None
+
+    def _add_texts(self, delta: dict[str, Any], out: list[ChatStreamEvent]) -> None:
         get = delta.get
         content = get("content")
         thinking = ""
@@ -162,19 +147,6 @@ class Choice:
             self._add_content(self.message.take_text("content", content), out)
         if get("refusal") is not None:
             self._add_refusal(self.message.take_text("refusal", get("refusal")), out)
-        if type(logprobs) is dict:
-            self._add_logprobs(logprobs, out)
-        if get("function_call") is not None:
-            self._add_function_call(self.message.take_function_call(get("function_call")), out)
-        if get("tool_calls"):
-            self._add_calls(get("tool_calls"), out)
-        if get("audio") is not None:
-            self._add_audio(*self.message.take_audio(get("audio")), out)
-        if get("role") is not None:
-            self.message.take_role(get("role"))
-        self._add_silent(delta)
-        if self.message.node is None or self.calls.changed:
-            self.node = None
 
     def _add_silent(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():

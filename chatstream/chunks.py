@@ -123,7 +123,7 @@ def _read_choice(entry: Any) -> ChunkChoice:
     delta = entry.get("delta")
     if type(delta) is not dict:
         # Gateways written in PHP send [] for {}.
-        if delta is not None and delta != [] and delta != "":
+        if delta not in (None, [], ""):
             problem = f"a delta is no object but {_named(delta)}"
             raise StreamProtocolError(problem)
         delta = _NO_DELTA
@@ -199,7 +199,7 @@ def _named(value: Any) -> str:
     """A value as an error message may name it: its kind, and itself if it is a number."""
     if type(value) in (int, float, bool):
         return write_json(value)[:20]
-    return {str: "a string", list: "a list", dict: "an object"}.get(type(value), "null")
+    return "a string" if type(value) is str else "a list" if type(value) is list else "an object"
 
 
 def mend_chunk(raw: dict[str, Any], append_fields: frozenset[str]) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _restore(mended: dict[str, Any], raw: dict[str, Any], *keys: str) -> None:
 def plain_mapping(chunk: Mapping[str, Any], max_depth: int | None) -> tuple[dict[str, Any], bool]:
     """A copy of a chunk that came parsed, as plain JSON values; and whether a string in it may hold surrogates.
 
-    StreamProtocolError for values that JSON does not have, StreamLimitError for what is nested too deeply, or in itself.
+    StreamProtocolError for values that JSON does not have, StreamLimitError for what is nested too deeply (in itself).
     """
     odd: list[bool] = []
     try:

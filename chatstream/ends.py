@@ -33,7 +33,7 @@ class StreamEnd(msgspec.Struct, frozen=True):
 
     ``kind``: complete, no_done and no_finish are success. ``done_seen``: whether ``[DONE]`` came; None where the
     source has no such thing (parsed chunks, one JSON completion). ``finish_seen``: whether every choice, and at least
-    one, had its finish reason. ``trailing_bytes``: bytes of an unfinished last event, whether or not they could be read.
+    one, had its finish reason. ``trailing_bytes``: bytes of an unfinished last event, read or not.
     """
 
     kind: EndKind

@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from chatstream.errors import ChatStreamError
+from chatstream.ends import StreamEnd
+from chatstream.errors import APIUserAbortError, ChatStreamError
 from chatstream.frames import Frame, read_tree
 from chatstream.jsontext import plain, read_json
 from chatstream.partial_json import read_partial
 from chatstream.text import Items, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from chatstream.ends import StreamEnd
-    from chatstream.errors import APIUserAbortError
     from chatstream.types import (
         ChatCompletion,
         ChatCompletionAudio,
@@ -275,7 +273,7 @@ class ReasoningDoneEvent(_Event, frozen=True, eq=False, gc=False):
 
 
 class ToolCallAddedEvent(_Event, frozen=True, eq=False, gc=False):
-    """A tool call began. ``index`` counts a choice's calls in the order of first sight; id and name may still be None."""
+    """A tool call began; ``index`` counts a choice's calls in the order of first sight. Id and name may yet be None."""
 
     type: ClassVar[Literal["tool_calls.added"]] = "tool_calls.added"
 
@@ -314,8 +312,8 @@ class FunctionToolCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=Fals
 class FunctionToolCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False):
     """The arguments of a function tool call are all there.
 
-    ``complete``: they are one whole JSON object, or none were needed; only then may the call be run. Arguments that were
-    cut (``length``) are shown as they came, with ``complete=False`` and ``parsed_arguments=None``.
+    ``complete``: they are one whole JSON object, or none were needed; only then may the call be run. Arguments that
+    were cut (``length``) are shown as they came, with ``complete=False`` and ``parsed_arguments=None``.
     """
 
     type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
@@ -509,7 +507,9 @@ class LogprobsRefusalDoneEvent(_Event, frozen=True, eq=False, gc=False):
 def _token_logprobs(values: list[Any]) -> list[ChatCompletionTokenLogprob]:
     from chatstream.types import ChatCompletionTokenLogprob, build
 
-    return [build(ChatCompletionTokenLogprob, plain(value, keep_infinities=True)) for value in values]
+    # A token that is no object stays as it is.
+    copies: list[Any] = [plain(value, keep_infinities=True) for value in values]
+    return [build(ChatCompletionTokenLogprob, value) if type(value) is dict else value for value in copies]
 
 
 class UsageEvent(_Event, frozen=True, eq=False, gc=False):

@@ -49,7 +49,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     for key, value in new.items():
         if value is None:
             continue
-        before = merged.get(key)
+        before: Any = merged.get(key)
         both = type(before) is dict and type(value) is dict
         merged[key] = _merged(before, value) if both else value
     return merged

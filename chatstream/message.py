@@ -68,11 +68,11 @@ class Message:
                 return ""
             value = write_json(value)
         text = self.text(key)
-        value = self._ledger.mended(text, value)
-        if value:
-            self._ledger.charge_text(len(value))
-            text.append(value)
-        return value
+        fragment = self._ledger.mended(text, value)
+        if fragment:
+            self._ledger.charge_text(len(fragment))
+            text.append(fragment)
+        return fragment
 
     def last_half(self, key: str) -> str:
         """Append what a lost half of a surrogate pair at the end stands for; what was appended."""
@@ -114,7 +114,7 @@ class Message:
             kind = part.get("type") if type(part) is dict else None
             if type(part) is str:
                 texts.append(part)
-            elif kind in {None, "text", "output_text"} and type(part) is dict and type(part.get("text")) is str:
+            elif _is_text(part):
                 texts.append(part["text"])
             elif kind == "thinking":
                 thinking.extend(_thoughts(part.get("thinking")))
@@ -333,6 +333,13 @@ class Audio:
             named = {"id": self.id, "data": self.data, "transcript": self.transcript, "expires_at": self.expires_at}
             self.node = {**self._others.values, **named}
         return self.node
+
+
+def _is_text(part: Any) -> bool:
+    if type(part) is not dict or type(part.get("text")) is not str:
+        return False
+    kind = part.get("type")
+    return kind is None or (type(kind) is str and kind in {"text", "output_text"})
 
 
 def _thoughts(thinking: Any) -> list[str]:

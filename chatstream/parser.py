@@ -7,31 +7,23 @@ still raises. The parser waits for nothing and reads no clock; the streams drive
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chatstream.accumulator import APPEND_FIELDS, ChatCompletionAccumulator
-from chatstream.choices import Readers
 from chatstream.chunks import has_error, plain_mapping, read_error, read_payload, read_plain_chunk
 from chatstream.ends import Limits, StreamEnd
-from chatstream.errors import (
-    APIUserAbortError,
-    ChatStreamError,
-    ContentFilterFinishReasonError,
-    IncompleteStreamError,
-    LengthFinishReasonError,
-    NotAStreamError,
-    OutputParseError,
-    StreamLimitError,
-    StreamProtocolError,
-)
+from chatstream.errors import APIUserAbortError, ChatStreamError, StreamLimitError, StreamProtocolError
 from chatstream.events import AbortEvent, EndEvent, ErrorEvent
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, read_json
+from chatstream.readers import Readers, arguments_reader, content_reader
 from chatstream.sse import Block, SSEDecoder, Stray
+from chatstream.verdict import FINISH_ERRORS, incomplete_error, is_completion, judge, late_error, not_a_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from chatstream.ends import Anomaly, EndKind
     from chatstream.events import ChatStreamEvent
@@ -41,10 +33,6 @@ __all__ = ["ChatStreamParser"]
 
 _WHITE_SPACE = b" \t\n\r\x0c"  # ASCII white space, as the HTML standard has it
 _MAX_STRAY = 64 * 1024
-_FINISH_ERRORS: dict[str, tuple[type[ChatStreamError], str]] = {
-    "length": (LengthFinishReasonError, "the answer stopped at the token limit (finish_reason length)"),
-    "content_filter": (ContentFilterFinishReasonError, "a content filter stopped the answer"),
-}
 
 
 class ChatStreamParser:
@@ -72,12 +60,12 @@ class ChatStreamParser:
         raise_on: Iterable[str] = frozenset(),
     ) -> None:
         self._raise_on = frozenset(raise_on)
-        if unknown := self._raise_on - _FINISH_ERRORS.keys():
-            problem = f"raise_on takes {sorted(_FINISH_ERRORS)}, not {sorted(unknown)}"
+        if unknown := self._raise_on - FINISH_ERRORS.keys():
+            problem = f"raise_on takes {sorted(FINISH_ERRORS)}, not {sorted(unknown)}"
             raise ValueError(problem)
-        self._readers = Readers(_content_reader(response_format), _arguments_reader(tools))
+        self._readers = Readers(content_reader(response_format), arguments_reader(tools))
         if hasattr(response_format, "model_validate_json"):
-            self._raise_on |= _FINISH_ERRORS.keys()  # a model was asked for: an answer that was cut is none
+            self._raise_on |= FINISH_ERRORS.keys()  # a model was asked for: an answer that was cut is none
         self._limits = limits
         self._allow_incomplete = allow_incomplete
         self._accumulator = ChatCompletionAccumulator(
@@ -92,6 +80,7 @@ class ChatStreamParser:
         self._source: str | None = None  # "bytes" or "chunks", once something was fed
         self._closed = False
         self._in_tail = False  # reading an unfinished last event: what is not whole there is no failure
+        self._tail_broken = False  # what is not whole has been reached
         self._empty_events = 0
         self._patience = 0  # how many chunks to read the general way before the short one is tried again
         self._pause = 1
@@ -161,7 +150,7 @@ class ChatStreamParser:
         if not self._closed:
             self._take_rest(out)
             if self.end is None:
-                self._conclude(None if self._source == "chunks" else False, out)
+                self._conclude(out, done_seen=None if self._source == "chunks" else False)
         return out
 
     def fail(self, error: ChatStreamError) -> list[ChatStreamEvent]:
@@ -243,7 +232,7 @@ class ChatStreamParser:
         elif not data or data == b"null":
             self._empty_events += 1
         elif data == b"[DONE]":
-            self._conclude(True, out)  # noqa: FBT003
+            self._conclude(out, done_seen=True)
         else:
             self._take_data(data, out)
 
@@ -264,6 +253,8 @@ class ChatStreamParser:
         lines = data.split(b"\n")
         events = len(out)
         for line in lines:
+            if self._tail_broken:
+                break
             before = self._ledger.event_number
             self._take("", line, out)
             self._ledger.event_number = before  # they are one event
@@ -273,8 +264,8 @@ class ChatStreamParser:
     def _take_json(self, raw: Any, flags: int, data: bytes | Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
         if flags & BAD_UTF8:
             self._ledger.note("bad_utf8")
-        error = read_error(raw) if has_error(raw) else None
-        if error is not None:
+        failure: ChatStreamError | None = read_error(raw) if has_error(raw) else None
+        if failure is not None:
             raw = read_payload(raw[0] if type(raw) is list else raw)
         try:
             if type(raw) is not dict:
@@ -286,9 +277,11 @@ class ChatStreamParser:
                 if self._patience:
                     self._patience -= 1
         except (StreamProtocolError, StreamLimitError) as broken:
-            error = error or broken
-        if error is not None:
-            self._fail(error, out)
+            failure = failure or broken
+        except RecursionError:  # only where max_depth was lifted
+            failure = failure or StreamLimitError(limit="max_depth", value=self._limits.max_depth)
+        if failure is not None:
+            self._fail(failure, out)
 
     def _take_error(self, data: bytes, out: list[ChatStreamEvent]) -> None:
         """An event named error is one, whatever its data; a chunk beside the error is merged first."""
@@ -379,68 +372,53 @@ class ChatStreamParser:
         self._ledger.event_number += 1
         if has_error(raw):
             self._take_json(raw, flags, body, out)
-        elif _is_completion(raw):
+        elif is_completion(raw):
             self._ledger.note("not_streamed")
             self._take_json(raw, flags, body, out)
             if self.end is None:
-                self._conclude(None, out, whole=True)
+                self._conclude(out, done_seen=None, whole=True)
         else:
-            self._fail(NotAStreamError(_hint(body)), out)
+            self._fail(not_a_stream(body), out)
 
-    def _conclude(self, done_seen: bool | None, out: list[ChatStreamEvent], *, whole: bool = False) -> None:  # noqa: FBT001
+    def _conclude(self, out: list[ChatStreamEvent], *, done_seen: bool | None, whole: bool = False) -> None:
         """The verdict at a clean end, as merging.md has it under "How a stream ends"."""
         choices = list(self._accumulator.choices.values())
         try:
             for choice in choices:
                 choice.run_aside(out)
+            kind = judge(choices, done_seen=done_seen, whole=whole)
+            if kind == "incomplete":
+                self._conclude_incomplete(out, done_seen=done_seen)
+                return
+            for choice in choices:
+                choice.end_unfinished(out)
         except StreamLimitError as error:
             self._fail(error, out)
             return
-        unfinished = [choice for choice in choices if choice.finish_reason is None]
-        kind: EndKind = "incomplete"
-        if choices and not unfinished:
-            kind = "no_done" if done_seen is False else "complete"
-        elif (done_seen or whole) and any(choice.streamed for choice in unfinished):
-            kind = "no_finish"
-        if kind == "incomplete":
-            self._conclude_incomplete(done_seen, out)
-            return
-        for choice in choices:
-            choice.end_unfinished(out)
-        error = self._late_error()
-        if error is not None:
-            self._fail(error, out)
+        late = late_error(choices, self._raise_on, self._readers.failure)
+        if late is not None:
+            self._fail(late, out, done_seen=done_seen)
         else:
-            self.end = self._stream_end(kind, done_seen)
+            self.end = self._stream_end(kind, done_seen=done_seen)
             out.append(EndEvent(self.end, self._accumulator.frame()))
 
-    def _conclude_incomplete(self, done_seen: bool | None, out: list[ChatStreamEvent]) -> None:  # noqa: FBT001
-        self.end = self._stream_end("incomplete", done_seen)
+    def _conclude_incomplete(self, out: list[ChatStreamEvent], *, done_seen: bool | None) -> None:
+        self.end = self._stream_end("incomplete", done_seen=done_seen)
         if self._allow_incomplete:
             out.append(EndEvent(self.end, self._accumulator.frame()))
             return
-        unfinished = [choice.index for choice in self._accumulator.choices.values() if choice.finish_reason is None]
-        what = f"choice {unfinished[0]} has no finish reason" if unfinished else "no choice came"
-        error = IncompleteStreamError(f"the stream ended too early: {what}")
+        error = incomplete_error(self._accumulator.choices.values())
         out.append(ErrorEvent(error, self._attach(error)))
 
-    def _late_error(self) -> ChatStreamError | None:
-        """An error that waited until everything was read: a finish reason that was asked about, an unfit content."""
-        for choice in self._accumulator.choices.values():
-            if choice.finish_reason in self._raise_on:
-                kind, message = _FINISH_ERRORS[choice.finish_reason]
-                return kind(message)
-        if self._readers.failure is not None:
-            error = OutputParseError(f"the answer does not fit: {_where(self._readers.failure)}")
-            error.__cause__ = self._readers.failure
-            return error
-        return None
-
-    def _fail(self, error: ChatStreamError, out: list[ChatStreamEvent]) -> None:
+    def _fail(self, error: ChatStreamError, out: list[ChatStreamEvent], *, done_seen: bool | None = False) -> None:
         if self._in_tail and isinstance(error, StreamProtocolError | StreamLimitError):
+            self._tail_broken = True
             return
         if self.end is None:
-            self.end = self._stream_end("error", done_seen=None if self._source == "chunks" else False)
+            with suppress(StreamLimitError):
+                for choice in self._accumulator.choices.values():
+                    choice.run_aside(out)
+            self.end = self._stream_end("error", done_seen=None if self._source == "chunks" else done_seen)
             out.append(ErrorEvent(error, self._attach(error)))
 
     def _attach(self, error: ChatStreamError) -> Any:
@@ -451,7 +429,7 @@ class ChatStreamParser:
         error.completion = frame.completion
         return frame
 
-    def _stream_end(self, kind: EndKind, done_seen: bool | None) -> StreamEnd:  # noqa: FBT001
+    def _stream_end(self, kind: EndKind, *, done_seen: bool | None) -> StreamEnd:
         choices = self._accumulator.choices.values()
         finish_seen = bool(choices) and all(choice.finish_reason is not None for choice in choices)
         trailing = len(self._decoder.pending) if self._closed else 0
@@ -460,65 +438,3 @@ class ChatStreamParser:
 
 def _no_listener(line: bytes) -> None:
     """Stray lines come in their places among the blocks; the decoder only needs to know that they are wanted."""
-
-
-def _is_completion(raw: Any) -> bool:
-    choices = raw.get("choices") if type(raw) is dict else None
-    if type(choices) is not list:
-        return False
-    messages = any(type(choice) is dict and type(choice.get("message")) is dict for choice in choices)
-    return messages or raw.get("object") == "chat.completion"
-
-
-def _hint(body: bytes) -> str:
-    head = body[:512].lower()
-    if b"<html" in head or b"<!doctype" in head:
-        what = "an HTML page"
-    elif head[:1] in (b"{", b"["):
-        what = "JSON that is no chat completion"
-    else:
-        what = "no event stream"
-    return f"the body is {what}: check base_url, and what stands between you and the service"
-
-
-def _where(failure: Exception) -> str:
-    """Where a model did not fit, without what stood there: errors end in logs, answers must not."""
-    errors = getattr(failure, "errors", None)
-    if not callable(errors):
-        return type(failure).__name__
-    places = [f"{'.'.join(map(str, error['loc'])) or '(root)'}: {error['type']}" for error in errors()[:3]]
-    return "; ".join(places)
-
-
-def _content_reader(response_format: Any) -> Callable[[str], Any] | None:
-    if response_format is None:
-        return None
-    if isinstance(response_format, dict):
-        return _read_value if response_format.get("type") in {"json_schema", "json_object"} else None
-    validate = getattr(response_format, "model_validate_json", None)
-    reader = validate if callable(validate) else response_format
-    if not callable(reader):
-        problem = f"response_format is a dict, a model or a callable, not {type(response_format).__name__}"
-        raise TypeError(problem)
-    read: Callable[[str], Any] = reader
-    return read
-
-
-def _read_value(text: str) -> Any:
-    """The JSON value of a content; None if it is none: a dict promises nothing about what comes back."""
-    try:
-        return read_json(text.encode("utf-8", "replace"))[0]
-    except (StreamProtocolError, StreamLimitError):
-        return None
-
-
-def _arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str], Any] | None:
-    """A reader that knows the models among the tools, by name; the arguments of any other tool are plain JSON."""
-    models = {tool.__name__: tool.model_validate_json for tool in tools or () if hasattr(tool, "model_validate_json")}
-    if not models:
-        return None
-
-    def read(name: str | None, text: str) -> Any:
-        return models[name](text) if name in models else _read_value(text)
-
-    return read

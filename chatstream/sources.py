@@ -5,7 +5,7 @@ is imported to recognise a thing; an HTTP response is read raw and its content e
 was cut is noticed; what a foreign source raises because of its peer becomes one of our errors, and nothing else does.
 
 bytes · (async) iterables of bytes, str, dicts, chunk models, server-sent events · responses of httpx and httpx2 ·
-``httpx_sse.EventSource`` · the OpenAI SDK's Stream and AsyncStream · recordings, and paths of files (a str is a path).
+``httpx_sse.EventSource`` · the OpenAI SDK's Stream and AsyncStream · recordings, and paths of files (a str is one).
 """
 
 from __future__ import annotations
@@ -13,22 +13,20 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chatstream.chunks import has_error, read_error
 from chatstream.errors import (
     APIConnectionError,
-    APIStatusError,
     APIStreamError,
     APITimeoutError,
     ChatStreamError,
     StreamConsumedError,
     StreamInterruptedError,
     StreamProtocolError,
-    status_error_class,
 )
-from chatstream.jsontext import read_json
 from chatstream.recording import Recording
+from chatstream.responses import AsyncResponseReads, ResponseReads, status_error
 from chatstream.sse import ServerSentEvent, encode
 
 if TYPE_CHECKING:
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncSource", "Source", "open_async_source", "open_source", "read_of", "transport_error"]
 
 _ERROR_STATUS = 400
-_MAX_ERROR_BODY = 64 * 1024
-_MAX_INFLATED = 1024 * 1024  # bytes a step: a bomb is met by the limits above, not by the memory
 _ALL_KINDS = (
     "bytes, an iterable of bytes, str, dicts or chunk models, a response, an SDK's stream, a recording or a path"
 )
@@ -99,19 +95,15 @@ class AsyncSource(_About):
         import anyio
 
         with anyio.move_on_after(5, shield=True):
-            try:
+            with suppress(Exception):  # the connection is gone either way
                 closing: Any = close()
                 if hasattr(closing, "__await__"):
                     await closing
-            except Exception:  # noqa: BLE001, S110  the connection is gone either way
-                pass
 
 
 def _quietly(close: Callable[[], object]) -> None:
-    try:
+    with suppress(Exception):  # the connection is gone either way
         close()
-    except Exception:  # noqa: BLE001, S110  the connection is gone either way
-        pass
 
 
 # Opening
@@ -129,7 +121,7 @@ def open_source(source: Any) -> Source:
             if not hasattr(response.stream, "__iter__"):
                 problem = "an async response or stream: read it with AsyncChatCompletionStream"
                 raise TypeError(problem)
-            return Source(_ResponseReads(response), close, response)
+            return Source(ResponseReads(response), close, response)
         if response is source:
             return Source(iter(_content_of(response)), close, response)
     if hasattr(source, "__iter__") and not isinstance(source, str | Mapping):
@@ -154,7 +146,7 @@ def open_async_source(source: Any) -> AsyncSource:
             if not hasattr(response.stream, "__aiter__"):
                 problem = "a sync response or stream: read it with ChatCompletionStream"
                 raise TypeError(problem)
-            return AsyncSource(_AsyncResponseReads(response), close, response)
+            return AsyncSource(AsyncResponseReads(response), close, response)
         if response is source:
             return AsyncSource(_NoWait(iter(_content_of(response))), close, response)
     if hasattr(source, "__aiter__"):
@@ -207,7 +199,7 @@ def _content_of(response: Any) -> list[bytes]:
         message = "the response was read or closed already"
         raise StreamConsumedError(message) from error
     if response.status_code >= _ERROR_STATUS:
-        raise _status_error(response, content)
+        raise status_error(response, content)
     return [content]
 
 
@@ -225,160 +217,6 @@ class _NoWait:
             return self._next()
         except StopIteration:
             raise StopAsyncIteration from None
-
-
-# HTTP responses
-
-
-class _Encoding:
-    """A content encoding being undone: ``feed`` gives pieces, ``close`` raises if its end never came."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # 32: tell gzip and zlib apart by their head. A "deflate" without head is tried when that fails.
-        self._inflate: Any = zlib.decompressobj(wbits=47)
-        self._fed = False
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """What these bytes stand for, in pieces of bounded size."""
-        pieces: list[bytes] = []
-        while data:
-            try:
-                piece = self._inflate.decompress(data, _MAX_INFLATED)
-            except zlib.error:
-                if self._fed or self._name != "deflate":
-                    raise
-                self._inflate = zlib.decompressobj(wbits=-15)
-                piece = self._inflate.decompress(data, _MAX_INFLATED)
-            self._fed = True
-            if piece:
-                pieces.append(piece)
-            data = self._inflate.unconsumed_tail
-            if self._inflate.eof and self._inflate.unused_data.strip(b"\0"):
-                data = self._inflate.unused_data  # another member
-                self._inflate = zlib.decompressobj(wbits=47)
-        return pieces
-
-    def close(self) -> None:
-        """StreamInterruptedError unless the encoding's own end was seen."""
-        if self._fed and not self._inflate.eof:
-            message = f"the {self._name} body was cut"
-            raise StreamInterruptedError(message)
-
-
-def _encoding_of(response: Any) -> _Encoding | None:
-    name = response.headers.get("content-encoding", "").strip().lower()
-    return _Encoding(name) if name in {"gzip", "x-gzip", "deflate"} else None
-
-
-def _is_foreign(response: Any) -> bool:
-    """Whether the encoding is one that only the HTTP library may know."""
-    name = response.headers.get("content-encoding", "").strip().lower()
-    return name not in {"", "identity", "gzip", "x-gzip", "deflate"}
-
-
-class _ResponseReads:
-    """The decoded reads of a sync response; the status is judged at the first one."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._encoding = _encoding_of(response)
-        self._reads: Iterator[bytes] | None = None
-        self._ready: list[bytes] = []
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._reads is None:
-            response = self._response
-            self._reads = response.iter_bytes() if _is_foreign(response) else response.iter_raw()
-            if response.status_code >= _ERROR_STATUS:
-                raise _status_error(response, self._error_body())
-        if self._encoding is None:
-            return next(self._reads)
-        while not self._ready:
-            self._pull()
-        return self._ready.pop(0)
-
-    def _pull(self) -> None:
-        if self._encoding is None or self._reads is None:
-            return
-        try:
-            self._ready = self._encoding.feed(next(self._reads))
-        except StopIteration:
-            self._encoding.close()
-            raise
-
-    def _error_body(self) -> bytes:
-        body = b""
-        for data in self._reads or ():
-            body += b"".join(self._encoding.feed(data)) if self._encoding is not None else data
-            if len(body) > _MAX_ERROR_BODY:
-                break
-        return body[:_MAX_ERROR_BODY]
-
-
-class _AsyncResponseReads:
-    """The same for an async response."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._encoding = _encoding_of(response)
-        self._reads: AsyncIterator[bytes] | None = None
-        self._ready: list[bytes] = []
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._reads is None:
-            response = self._response
-            self._reads = response.aiter_bytes() if _is_foreign(response) else response.aiter_raw()
-            if response.status_code >= _ERROR_STATUS:
-                raise _status_error(response, await self._error_body())
-        if self._encoding is None:
-            return await anext(self._reads)
-        while not self._ready:
-            await self._pull()
-        return self._ready.pop(0)
-
-    async def _pull(self) -> None:
-        if self._encoding is None or self._reads is None:
-            return
-        try:
-            self._ready = self._encoding.feed(await anext(self._reads))
-        except StopAsyncIteration:
-            self._encoding.close()
-            raise
-
-    async def _error_body(self) -> bytes:
-        body = b""
-        if self._reads is not None:
-            async for data in self._reads:
-                body += b"".join(self._encoding.feed(data)) if self._encoding is not None else data
-                if len(body) > _MAX_ERROR_BODY:
-                    break
-        return body[:_MAX_ERROR_BODY]
-
-
-def _status_error(response: Any, body: bytes) -> APIStatusError:
-    """The error that a status of 400 or more is, in the service's own words where it has any."""
-    try:
-        raw, _ = read_json(body.strip())
-    except ChatStreamError:
-        raw = body.decode("utf-8", "replace")
-    told = read_error(raw) if has_error(raw) else APIStreamError(getattr(response, "reason_phrase", ""))
-    return status_error_class(response.status_code)(
-        told.message or "the service gave no reason",
-        status_code=response.status_code,
-        body=raw,
-        headers=dict(response.headers),
-        type=told.type,
-        code=told.code,
-        param=told.param,
-        request_id=response.headers.get("x-request-id"),
-    )
 
 
 # Reads

@@ -1,12 +1,12 @@
 """The event-stream format, and nothing about chat.
 
-Bytes go in, cut anywhere; ServerSentEvents come out. The rules are those of the HTML standard, 9.2.5 "Parsing an event
-stream" and 9.2.6 "Interpreting an event stream" (https://html.spec.whatwg.org/multipage/server-sent-events.html): one
-leading BOM goes; lines end at LF, CR and CRLF and nothing else; a block without data is not dispatched; bad UTF-8
+Bytes go in, cut anywhere; ServerSentEvents come out. The rules are those of the HTML standard, 9.2.5 "Parsing an
+event stream" and 9.2.6 "Interpreting an event stream" (https://html.spec.whatwg.org/multipage/server-sent-events.html):
+one leading BOM goes; lines end at LF, CR and CRLF and nothing else; a block without data is not dispatched; bad UTF-8
 becomes U+FFFD, and an unfinished block at the end is dropped, though it can be looked at in ``pending``.
 
-Two faces: ``feed`` gives ServerSentEvents, as a caller wants them. ``feed_blocks`` gives what the parser of this project
-wants: the bytes of the data, undecoded, and the lines that are no field, in their places.
+Two faces: ``feed`` gives ServerSentEvents, as a caller wants them. ``feed_blocks`` gives what the parser of this
+project wants: the bytes of the data, undecoded, and the lines that are no field, in their places.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _MAX_RETRY_DIGITS = 18  # more milliseconds than that are no time anybody waits
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
-    """One event: its type, its data, the last event id when it was dispatched, and a reconnection time in ms if one
-    was set since the event before.
+    """One event: its type, its data, and the last event id when it was dispatched.
+
+    ``retry`` is the reconnection time in milliseconds, if one was set since the event before.
     """
 
     event: str = "message"
@@ -65,8 +66,8 @@ class SSEDecoder:
 
     ``max_event_size`` limits the bytes of the event that is not complete yet (None: no limit); past it feed raises
     StreamLimitError, whose ``events`` holds what was complete in that read. Comments and lines that are no field are
-    dropped as they arrive, however long. With ``stray`` such lines are handed over instead, comments aside: up to 64 KiB
-    each, and up to ``max_event_size`` while no field has been seen.
+    dropped as they arrive, however long. With ``stray`` such lines are handed over instead, comments aside: up to
+    64 KiB each, and up to ``max_event_size`` while no field has been seen.
 
     Work and memory are linear in what is fed, however it is cut.
     """

@@ -8,16 +8,18 @@ dealt with here. What fires when is not known here: that is ``choices``.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chatstream.errors import StreamLimitError
 from chatstream.jsontext import write_json
-from chatstream.ledger import Ledger
 from chatstream.members import Members
 from chatstream.partial_json import ObjectScanner
-from chatstream.text import Text
+
+if TYPE_CHECKING:
+    from chatstream.ledger import Ledger
+    from chatstream.text import Text
 
 __all__ = ["Addition", "Call", "ToolCalls"]
 
@@ -29,8 +31,8 @@ class Call:
     """One call, or the legacy function_call: name, arguments or input, and whatever else came with it."""
 
     __slots__ = (
-        "_brace", "_scanner", "arguments", "extras", "function_extras", "id", "index", "input", "ledger", "name", "node",
-        "odd", "parsed", "wire_index", "wire_type",
+        "_brace", "_scanner", "arguments", "extras", "function_extras", "id", "index", "input", "ledger", "name",
+        "node", "parsed", "wire_index", "wire_type",
     )  # fmt: skip
 
     def __init__(self, ledger: Ledger, index: int = 0) -> None:

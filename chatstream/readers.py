@@ -1,0 +1,88 @@
+"""Readers: what makes values of finished texts.
+
+In go a whole content, or a call's whole arguments; out comes what the given format or tool makes of it. Rules: a model
+is told by what it can do (``model_validate_json``), so that nothing is imported to recognise one; what a reader raises
+is kept until the stream has been read to its end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatstream.errors import StreamLimitError, StreamProtocolError
+from chatstream.jsontext import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Readers", "arguments_reader", "content_reader"]
+
+
+class Readers:
+    """What makes values of the finished texts of one completion.
+
+    ``content`` takes a whole content, ``arguments`` a call's name and the object its arguments are. Either may raise:
+    the first failure is kept in ``failure`` until the stream has been read to its end.
+    """
+
+    __slots__ = ("arguments", "content", "failure", "has_format")
+
+    def __init__(
+        self,
+        content: Callable[[str], Any] | None = None,
+        arguments: Callable[[str | None, str], Any] | None = None,
+    ) -> None:
+        self.content = content
+        self.arguments = arguments
+        self.has_format = content is not None
+        self.failure: Exception | None = None
+
+    def read_content(self, text: str) -> Any:
+        """What the response format makes of a whole content; None without a format, or if it does not fit."""
+        return None if self.content is None else self._read(self.content, text)
+
+    def read_arguments(self, name: str | None, text: str, value: dict[str, Any]) -> Any:
+        """What the tool of that name makes of whole arguments: the object as it is where there is no such tool."""
+        return value if self.arguments is None else self._read(self.arguments, name, text)
+
+    def _read(self, reader: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return reader(*given)
+        except Exception as error:  # noqa: BLE001  a model's validators are somebody's code: anything may come
+            self.failure = self.failure or error
+            return None
+
+
+def content_reader(response_format: Any) -> Callable[[str], Any] | None:
+    """What reads a whole content by the given response format; None without one, TypeError for what is none."""
+    if response_format is None:
+        return None
+    if isinstance(response_format, dict):
+        return _read_value if response_format.get("type") in {"json_schema", "json_object"} else None
+    validate = getattr(response_format, "model_validate_json", None)
+    reader = validate if callable(validate) else response_format
+    if not callable(reader):
+        problem = f"response_format is a dict, a model or a callable, not {type(response_format).__name__}"
+        raise TypeError(problem)
+    read: Callable[[str], Any] = reader
+    return read
+
+
+def _read_value(text: str) -> Any:
+    """The JSON value of a content; None if it is none: a dict promises nothing about what comes back."""
+    try:
+        return read_json(text.encode("utf-8", "replace"))[0]
+    except (StreamProtocolError, StreamLimitError):
+        return None
+
+
+def arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str], Any] | None:
+    """What reads whole arguments: the models among the tools, by name; any other's arguments are plain JSON."""
+    models = {tool.__name__: tool.model_validate_json for tool in tools or () if hasattr(tool, "model_validate_json")}
+    if not models:
+        return None
+
+    def read(name: str | None, text: str) -> Any:
+        return models[name](text) if name in models else _read_value(text)
+
+    return read
