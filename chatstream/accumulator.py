@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chatstream.choices import Choice
 from chatstream.chunks import has_error, mend_chunk, plain_mapping, read_chunk, read_error, read_payload
 from chatstream.ends import Limits
-from chatstream.errors import StreamLimitError
+from chatstream.errors import ChatStreamError, StreamLimitError
 from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
 from chatstream.frames import Frame
 from chatstream.ledger import Ledger
@@ -73,21 +73,23 @@ class ChatCompletionAccumulator:
             raise TypeError(problem)
         self.ledger.event_number += 1
         out: list[ChatStreamEvent] = []
+        try:
+            self._add(chunk, out)
+        except ChatStreamError as error:
+            error.completion = self.snapshot if self.chunks else None
+            if isinstance(error, StreamLimitError):
+                error.events = out
+            raise
+        return out
+
+    def _add(self, chunk: Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
         raw, odd = plain_mapping(chunk, self.ledger.limits.max_depth)
         failed = has_error(raw)
         read = self.read(read_payload(raw) if failed else raw, odd=odd)
-        try:
-            if read is not None:
-                self.add_chunk(read, raw, out)
-        except StreamLimitError as error:
-            error.events = out
-            error.completion = self.snapshot
-            raise
+        if read is not None:
+            self.add_chunk(read, raw, out)
         if failed:
-            told = read_error(raw)
-            told.completion = self.snapshot
-            raise told
-        return out
+            raise read_error(raw)
 
     def read(self, raw: dict[str, Any], *, odd: bool) -> Chunk | None:
         """The chunk that a JSON object is, or None if it says nothing; ``odd``: its strings may hold surrogates."""

@@ -51,6 +51,7 @@ _OWN_RULE = frozenset({
     "role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "audio",
     "reasoning_details", "annotations", "images",
 })  # fmt: skip
+_SOMETHING = tuple(_OWN_RULE - {"role"})
 # What the first delta of a tool call brings to its end.
 _BEFORE_CALLS = frozenset({"reasoning", "content", "refusal", "logprobs.content", "logprobs.refusal"})
 _UNUSABLE = frozenset({"length", "content_filter"})  # finishes after which an empty text is no answer
@@ -91,33 +92,38 @@ class Choice:
     def add(self, said: ChunkChoice, out: list[ChatStreamEvent]) -> None:
         """Merge what one chunk says, and append the events it brings about."""
         before = len(out)
-        if said.delta or said.logprobs is not None:
-            self._add_delta(said.delta, said.logprobs, out)
         if said.message is not None:
             self._aside = said.message
+        if said.finish_reason is not None and not said.delta and self._aside is not None and not self.streamed:
+            self.run_aside(out, said.logprobs)
+        elif said.delta or said.logprobs is not None:
+            self._add_delta(said.delta, said.logprobs, out)
         for key, value in said.others.items():
             if self._others.merge(key, value):
                 self.node = None
-        if said.finish_reason is None:
-            if self.finish_reason is not None and len(out) > before:
-                self._ledger.note("after_finish")
-        elif self.finish_reason is None:
+        if self.finish_reason is not None:
+            self._add_late(said.finish_reason, out[before:])
+        elif said.finish_reason is not None:
             self.run_aside(out)
             self._finish(said.finish_reason, out)
-        else:
-            if said.finish_reason != self.finish_reason:
-                self._ledger.note("finish_reason_changed")
-            if len(out) > before:
-                self._ledger.note("after_finish")
 
-    def run_aside(self, out: list[ChatStreamEvent]) -> None:
+    def _add_late(self, finish_reason: str | None, events: list[ChatStreamEvent]) -> None:
+        """Note what came after the finish: it counts, but for a second reason."""
+        if events:
+            self._ledger.note("after_finish")
+        if finish_reason is not None and finish_reason != self.finish_reason:
+            self._ledger.note("finish_reason_changed")
+
+    def run_aside(self, out: list[ChatStreamEvent], logprobs: Any = None) -> None:
         """Run the message kept aside through as one delta, if nothing was streamed."""
         message, self._aside = self._aside, None
         if message is not None and not self.streamed:
-            self._add_delta(message, None, out)
+            self._add_delta(message, logprobs, out)
 
     def _add_delta(self, delta: dict[str, Any], logprobs: Any, out: list[ChatStreamEvent]) -> None:
         """The fields in the order of their events; then those that bring none about."""
+        if not self.streamed:
+            self.streamed = any(map(delta.get, _SOMETHING))
         self._add_texts(delta, out)
         if type(logprobs) is dict:
             self._add_logprobs(logprobs, out)
@@ -140,7 +146,6 @@ class Choice:
         thinking = ""
         if type(content) is list or type(content) is dict:
             content, thinking = self.message.take_content_parts(content)
-            self.streamed = True
         if thinking or get("reasoning_content") is not None or get("reasoning") is not None:
             self._add_reasoning(self.message.take_reasoning(delta, thinking), out)
         if content is not None:
@@ -153,9 +158,9 @@ class Choice:
             if value is None or (key in _OWN_RULE and key not in {"annotations", "images", "reasoning_details"}):
                 continue
             if key in {"annotations", "images"}:
-                self.streamed = self.message.take_entries(key, value) or self.streamed
+                self.message.take_entries(key, value)
             elif key == "reasoning_details":
-                self.streamed = self.message.take_details(value) or self.streamed
+                self.message.take_details(value)
             else:
                 self.message.take_other(key, value)
 
@@ -163,7 +168,6 @@ class Choice:
         """Something came for a part: it is open from now on, unless it was done already."""
         if key in self._begun:
             return
-        self.streamed = True
         if key in self._done:
             self._ledger.note("after_done")
         else:
@@ -249,7 +253,6 @@ class Choice:
     def _add_function_call(self, delta: str, out: list[ChatStreamEvent]) -> None:
         call = self.message.function_call
         if call is not None:
-            self.streamed = True
             self._begin("function_call", self._end_function_call)
             if delta and call.arguments is not None:
                 text = call.arguments
@@ -352,6 +355,8 @@ class Choice:
         self._add_reasoning(self.message.last_half("reasoning"), out)
         self._add_content(self.message.last_half("content"), out)
         self._add_refusal(self.message.last_half("refusal"), out)
+        if self.message.audio is not None:
+            self._add_audio(b"", self.message.audio.last_half(), out)
         for key in list(self._begun):
             self._end(key, out)
         self.message.last_halves()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolError
-from chatstream.jsontext import mend, write_json
+from chatstream.jsontext import DEEPEST, mend, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,9 +213,15 @@ def _mended(value: Any) -> Any:
     if type(value) is str:
         return value if value.isascii() else mend(value)
     if type(value) is dict:
-        return {_mended(key): _mended(inner) for key, inner in value.items()}
+        mended: dict[str, Any] = {}
+        for key, inner in value.items():
+            mended[_mended(key)] = _mended(inner)
+        return mended
     if type(value) is list:
-        return [_mended(inner) for inner in value]
+        items: list[Any] = []
+        for inner in value:
+            items.append(_mended(inner))  # noqa: PERF401  a comprehension costs a second frame a level
+        return items
     return value
 
 
@@ -264,7 +270,7 @@ def plain_mapping(chunk: Mapping[str, Any], max_depth: int | None) -> tuple[dict
     """
     odd: list[bool] = []
     try:
-        copy: dict[str, Any] = _plain(chunk, 256 if max_depth is None else max_depth, odd)
+        copy: dict[str, Any] = _plain(chunk, DEEPEST if max_depth is None else max_depth, odd)
     except RecursionError:
         raise StreamLimitError(limit="max_depth", value=max_depth) from None
     return copy, bool(odd)
@@ -281,9 +287,15 @@ def _plain(value: Any, depth: int, odd: list[bool]) -> Any:
     if depth <= 0:
         raise RecursionError
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        return {_plain_key(key, odd): _plain(value[key], depth - 1, odd) for key in value.keys()}  # noqa: SIM118
+        copy: dict[str, Any] = {}
+        for key in value.keys():  # noqa: SIM118  not every mapping iterates over its keys
+            copy[_plain_key(key, odd)] = _plain(value[key], depth - 1, odd)
+        return copy
     if isinstance(value, list | tuple):
-        return [_plain(inner, depth - 1, odd) for inner in value]
+        items: list[Any] = []
+        for inner in value:
+            items.append(_plain(inner, depth - 1, odd))  # noqa: PERF401  a comprehension costs a second frame a level
+        return items
     return _plain_scalar(value, depth, odd)
 
 

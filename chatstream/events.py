@@ -554,7 +554,7 @@ class EndEvent(_Event, frozen=True, eq=False, gc=False):
         return self._frame.completion()
 
 
-class ErrorEvent(_Event, frozen=True, eq=False):
+class ErrorEvent(_Event, frozen=True, eq=False, gc=True):
     """The stream failed: always the last event. Streams raise ``error`` when they come to it."""
 
     type: ClassVar[Literal["error"]] = "error"
@@ -569,7 +569,7 @@ class ErrorEvent(_Event, frozen=True, eq=False):
         return None if self._frame is None else self._frame.completion()
 
 
-class AbortEvent(_Event, frozen=True, eq=False):
+class AbortEvent(_Event, frozen=True, eq=False, gc=True):
     """You stopped the stream: always the last event."""
 
     type: ClassVar[Literal["abort"]] = "abort"

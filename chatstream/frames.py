@@ -39,11 +39,18 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 def read_tree(node: Any, marks: tuple[int, ...]) -> Any:
     """A copy of the tree with each growing leaf as it was at its mark."""
+    # No comprehensions: each would cost a second frame a level, and a peer sets how many levels there are.
     kind = type(node)
     if kind is dict:
-        return {key: read_tree(value, marks) for key, value in node.items()}
+        copy: dict[str, Any] = {}
+        for key, value in node.items():
+            copy[key] = read_tree(value, marks)
+        return copy
     if kind is list or kind is tuple:
-        return [read_tree(value, marks) for value in node]
+        copied: list[Any] = []
+        for value in node:
+            copied.append(read_tree(value, marks))  # noqa: PERF401  see above
+        return copied
     if kind is Text or kind is Blob:
         return node.read(marks[node.slot])
     if kind is Items:

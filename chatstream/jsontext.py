@@ -17,13 +17,15 @@ import msgspec
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 
-__all__ = ["BAD_UTF8", "ODD_STRINGS", "mend", "plain", "read_json", "write_json"]
+__all__ = ["BAD_UTF8", "DEEPEST", "ODD_STRINGS", "mend", "plain", "read_json", "write_json"]
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|$)|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_NUMBER = 4300  # digits: what int() accepts by default, and more than any number that means something
 _PERHAPS_LONG = re.compile(rb"[\d.eE+\-]{%d}" % (_LONGEST_NUMBER + 1))
+
+DEEPEST = 300  # levels that can be walked whatever the caller's own depth is: Python's stack has 1,000 by default
 
 # What read_json may have met on its way, as flags: the caller notes them.
 BAD_UTF8 = 1
@@ -35,12 +37,14 @@ def mend(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def read_json(data: bytes, *, max_depth: int | None = 256) -> tuple[Any, int]:
+def read_json(data: bytes, *, max_depth: int | None = DEEPEST) -> tuple[Any, int]:
     """The value of a JSON text, and flags: BAD_UTF8 if bytes were replaced, ODD_STRINGS if surrogates may be lone.
 
-    Raises StreamProtocolError for what is no JSON, StreamLimitError for what is nested deeper than ``max_depth``.
+    Raises StreamProtocolError for what is no JSON, StreamLimitError for what is nested deeper than ``max_depth``; None
+    is as deep as can be walked, 300 levels.
     """
-    if max_depth is not None and data.count(b"[") + data.count(b"{") > max_depth:
+    max_depth = DEEPEST if max_depth is None else max_depth
+    if data.count(b"[") + data.count(b"{") > max_depth:
         _check_depth(data, max_depth)
     if len(data) > _LONGEST_NUMBER and _PERHAPS_LONG.search(data):
         return _read_odd_json(data)
@@ -62,7 +66,7 @@ def _read_odd_json(data: bytes) -> tuple[Any, int]:
     try:
         value = json.loads(text, parse_float=_read_float, parse_int=_read_int)
     except RecursionError:
-        raise StreamLimitError(limit="max_depth", value=None) from None
+        raise StreamLimitError(limit="max_depth", value=DEEPEST) from None
     except ValueError as error:
         # json's own message quotes nothing of the text, a position alone; but its `doc` holds all of it.
         raise StreamProtocolError(f"malformed JSON: {_reason(error)}") from None
@@ -105,13 +109,21 @@ def _check_depth(data: bytes, max_depth: int) -> None:
 
 def plain(value: Any, *, keep_infinities: bool = False) -> Any:
     """A copy of a JSON value that shares nothing with it: every string encodable, NaN and infinities as None."""
-    if isinstance(value, str):
+    # No comprehensions: each would cost a second frame a level, and a peer sets how many levels there are.
+    kind = type(value)
+    if kind is str:
         return value if value.isascii() else mend(value)
-    if isinstance(value, dict):
-        return {plain(key): plain(inner, keep_infinities=keep_infinities) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner, keep_infinities=keep_infinities) for inner in value]
-    if isinstance(value, float) and not (keep_infinities or math.isfinite(value)):
+    if kind is dict:
+        copy: dict[Any, Any] = {}
+        for key, inner in value.items():
+            copy[plain(key)] = plain(inner, keep_infinities=keep_infinities)
+        return copy
+    if kind is list or kind is tuple:
+        copied: list[Any] = []
+        for inner in value:
+            copied.append(plain(inner, keep_infinities=keep_infinities))  # noqa: PERF401  see above
+        return copied
+    if kind is float and not (keep_infinities or math.isfinite(value)):
         return None
     return value
 

@@ -91,8 +91,11 @@ def approximate_size(value: Any) -> int:
     kind = type(value)
     if kind is str:
         return 16 + len(value)
+    size = 16
     if kind is dict:
-        return 16 + sum(16 + len(key) + approximate_size(inner) for key, inner in value.items())
-    if kind is list:
-        return 16 + sum(map(approximate_size, value))
-    return 16
+        for key, inner in value.items():
+            size += 16 + len(key) + approximate_size(inner)
+    elif kind is list:
+        for inner in value:
+            size += approximate_size(inner)
+    return size

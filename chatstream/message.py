@@ -98,9 +98,9 @@ class Message:
         named = delta.get("reasoning_content")
         added = delta.get("reasoning")
         if named is not None:
-            appended = self.take_text("reasoning_content", named)
+            self.take_text("reasoning_content", named)
             # Both at once are the same text under two names: it counts once.
-            added = appended if named else added
+            added = named or added
         if thinking:
             added = f"{added}{thinking}" if type(added) is str else thinking
         return self.take_text("reasoning", added) if added else ""
@@ -132,8 +132,8 @@ class Message:
             self.node = None
         return items
 
-    def take_entries(self, key: str, entries: Any) -> bool:
-        """Extend annotations or images, each identical entry once; whether anything was added."""
+    def take_entries(self, key: str, entries: Any) -> None:
+        """Extend annotations or images, each identical entry once."""
         fresh: list[Any] = []
         for entry in entries if type(entries) is list else [entries]:
             if type(entry) is not dict:
@@ -147,16 +147,14 @@ class Message:
                 fresh.append(entry)
         if fresh:
             self._list(key).extend(fresh)
-        return bool(fresh)
 
-    def take_details(self, details: Any) -> bool:
-        """Merge reasoning_details by index and type; whether anything was added."""
+    def take_details(self, details: Any) -> None:
+        """Merge reasoning_details by index and type."""
         for detail in details if type(details) is list else [details]:
             if type(detail) is dict:
                 self._take_detail(detail)
             else:
                 self._ledger.note("odd_shape")
-        return bool(details)
 
     def _take_detail(self, detail: dict[str, Any]) -> None:
         index, kind = detail.get("index"), str(detail.get("type"))

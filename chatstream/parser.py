@@ -19,7 +19,7 @@ from chatstream.errors import APIUserAbortError, ChatStreamError, StreamLimitErr
 from chatstream.events import AbortEvent, EndEvent, ErrorEvent
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, read_json
 from chatstream.readers import Readers, arguments_reader, content_reader
-from chatstream.sse import Block, SSEDecoder, Stray
+from chatstream.sse import COMMENT, Block, SSEDecoder, Stray
 from chatstream.verdict import FINISH_ERRORS, incomplete_error, is_completion, judge, late_error, not_a_stream
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class ChatStreamParser:
         self._closed = False
         self._in_tail = False  # reading an unfinished last event: what is not whole there is no failure
         self._tail_broken = False  # what is not whole has been reached
+        self._comments = 0
         self._empty_events = 0
         self._patience = 0  # how many chunks to read the general way before the short one is tried again
         self._pause = 1
@@ -104,7 +105,7 @@ class ChatStreamParser:
     @property
     def keep_alives(self) -> int:
         """How many comments and empty events have arrived."""
-        return self._decoder.comments + self._empty_events
+        return self._comments + self._empty_events
 
     def parsed_values(self) -> dict[str, Any]:
         """The completion so far as plain values, with ``parsed`` and ``parsed_arguments`` where there are any."""
@@ -196,6 +197,8 @@ class ChatStreamParser:
             elif type(block) is Block:
                 self._read_leading(out)
                 self._take(block.event, block.data, out)
+            elif block is COMMENT:
+                self._comments += 1
             elif block.leading:
                 self._keep_leading(block)
             else:

@@ -21,7 +21,7 @@ from chatstream.errors import StreamLimitError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Block", "SSEDecoder", "ServerSentEvent", "Stray", "encode"]
+__all__ = ["COMMENT", "Block", "SSEDecoder", "ServerSentEvent", "Stray", "encode"]
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data", b"event", b"id", b"retry")
@@ -61,6 +61,9 @@ class Stray(msgspec.Struct, frozen=True, gc=False):
     leading: bool
 
 
+COMMENT = Stray(b":", leading=False)  # stands for any comment: what it says is nobody's business, that it came is
+
+
 class SSEDecoder:
     """Decodes an event stream: ``feed`` bytes as they come, ``close`` at their end.
 
@@ -95,7 +98,6 @@ class SSEDecoder:
         self.field_seen = False
         self.last_event_id = ""
         self.reconnection_time: int | None = None
-        self.comments = 0
 
     @property
     def pending(self) -> bytes:
@@ -147,18 +149,18 @@ class SSEDecoder:
         return self._feed_any(bytes(data))
 
     def close_blocks(self) -> list[bytes | Block | Stray]:
-        """The unfinished last line, if it is a stray one."""
+        """The unfinished last line, if it is a stray one; one that may have become a field is left in ``pending``."""
         found: list[bytes | Block | Stray] = []
         if not self._closed:
             self._closed = True
             self._clean = False
-            if self._head:
-                self._take_partial(self._head)
-                self._head = None
             line = b"".join(self._partial)
-            if line and not self._dropping and _kind(line) == _STRAY:
-                self._partial = []
-                self._take_stray(line, found)
+            if line and not self._dropping:
+                if _kind_of_start(line) == _FIELD:
+                    self.field_seen = True
+                else:
+                    self._partial = []
+                    self._take_stray(line, found)
         return found
 
     def _messages(self, blocks: list[Any]) -> list[ServerSentEvent]:
@@ -169,7 +171,7 @@ class SSEDecoder:
             elif type(block) is Block:
                 data = block.data.decode("utf-8", "replace")
                 messages.append(ServerSentEvent(block.event or "message", data, block.id, block.retry))
-            elif self._stray is not None:
+            elif self._stray is not None and block is not COMMENT:
                 self._stray(block.line)
         return messages
 
@@ -216,7 +218,7 @@ class SSEDecoder:
         lines = data.split(b"\n")
         rest = lines.pop()
         if self._dropping:
-            self._end_dropped()
+            self._end_dropped(found)
             del lines[0]
         elif self._partial:
             self._partial.append(lines[0])
@@ -241,7 +243,7 @@ class SSEDecoder:
             self._lines.append(line)
             self._lines_size += len(line) + 1
         elif kind == _COMMENT:
-            self.comments += 1
+            self._take_comment(found)
         else:
             self._take_stray(line, found)
 
@@ -270,8 +272,13 @@ class SSEDecoder:
             self._partial = [head[:1]]
             self._dropping = True
 
-    def _end_dropped(self) -> None:
-        self.comments += self._partial[0] == b":"
+    def _take_comment(self, found: list[bytes | Block | Stray]) -> None:
+        if self._wants_stray:
+            found.append(COMMENT)
+
+    def _end_dropped(self, found: list[bytes | Block | Stray]) -> None:
+        if self._partial[0] == b":":
+            self._take_comment(found)
         self._partial = []
         self._partial_size = 0
         self._dropping = False

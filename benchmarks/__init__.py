@@ -1,0 +1,1 @@
+"""Benchmarks of chatstream: run with ``python -m benchmarks`` from a clone."""
