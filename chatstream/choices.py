@@ -228,12 +228,13 @@ class Choice:
         out.append(RefusalDoneEvent(self.index, text.read()))
 
     def _add_logprobs(self, logprobs: dict[str, Any], out: list[ChatStreamEvent]) -> None:
+        for key in _LOGPROBS_EVENTS:
+            tokens = logprobs.get(key)
+            if type(tokens) is list and tokens:
+                self._add_tokens(key, tokens, out)
         for key, value in logprobs.items():
-            if key not in _LOGPROBS_EVENTS:
-                if self._logprobs_others.set(key, value):
-                    self.node = None
-            elif type(value) is list and value:
-                self._add_tokens(key, value, out)
+            if key not in _LOGPROBS_EVENTS and self._logprobs_others.set(key, value):
+                self.node = None
 
     def _add_tokens(self, key: str, tokens: list[Any], out: list[ChatStreamEvent]) -> None:
         self._ledger.charge_text(64 * len(tokens))

@@ -13,6 +13,8 @@ from chatstream.ledger import Ledger, approximate_size
 
 __all__ = ["Members"]
 
+_KEY_SIZE = 256  # charged for each key: a new one copies all that are there, so their number must stay small
+
 
 class Members:
     """Unknown members of one object, by key."""
@@ -25,34 +27,49 @@ class Members:
 
     def set(self, key: str, value: Any) -> bool:
         """Take the value unless it is null; whether that changed anything."""
-        if value is None:
-            return False
         old = self.values.get(key)
-        if old is not None and _same(old, value):
+        if value is None or (old is not None and _same(old, value)):
             return False
-        size = approximate_size(value)
-        size += len(key) + 16 if old is None else -approximate_size(old)
-        self._ledger.charge_extras(size)
-        self.values = {**self.values, key: value}
+        self._take(key, value, approximate_size(value) - (0 if old is None else approximate_size(old)))
         return True
 
     def merge(self, key: str, value: Any) -> bool:
         """The same, but an object goes into the object that is there, key by key."""
         old = self.values.get(key)
-        if type(value) is dict and type(old) is dict:
-            value = _merged(old, value)
-        return self.set(key, value)
+        if type(value) is not dict or type(old) is not dict:
+            return self.set(key, value)
+        merged, grown = _merged(old, value)
+        if merged is old:
+            return False
+        self._take(key, merged, grown)
+        return True
+
+    def _take(self, key: str, value: Any, grown: int) -> None:
+        self._ledger.charge_extras(grown if key in self.values else grown + len(key) + _KEY_SIZE)
+        self.values = {**self.values, key: value}
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(old)
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The one object with the other put into it, and by how much it grew; the very same object if nothing is new.
+
+    Only what is new is looked at and measured: what is there may be much larger.
+    """
+    merged, grown = old, 0
     for key, value in new.items():
-        if value is None:
-            continue
         before: Any = merged.get(key)
-        both = type(before) is dict and type(value) is dict
-        merged[key] = _merged(before, value) if both else value
-    return merged
+        if type(before) is dict and type(value) is dict:
+            value, size = _merged(before, value)  # noqa: PLW2901
+            if value is before:
+                continue
+        elif value is None or (before is not None and _same(before, value)):
+            continue
+        else:
+            size = approximate_size(value) + (16 + len(key) if before is None else -approximate_size(before))
+        if merged is old:
+            merged = dict(old)
+        merged[key] = value
+        grown += size
+    return merged, grown
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -180,7 +180,9 @@ class Message:
                 self._ledger.charge_text(len(fragment))
                 text.append(fragment)
             elif entry.get(key) != value:
-                self._ledger.charge_extras(approximate_size(value))
+                before = entry.get(key)
+                held = 0 if before is None or type(before) is Text else approximate_size(before)
+                self._ledger.charge_extras(approximate_size(value) - held)
                 changed[key] = value
         if changed:
             self._details = [*self._details]
@@ -296,12 +298,12 @@ class Audio:
         try:
             return b64decode(raw, validate=True)
         except Base64Error:
-            raw = raw.translate(_URL_SAFE).translate(None, _NOT_BASE64)
-            if raw != value.encode("utf-8", "replace").rstrip(b"="):
-                self._ledger.note("bad_base64")
+            digits = raw.translate(_URL_SAFE).translate(None, _NOT_BASE64)
             # One character alone holds six bits, no byte.
-            raw = raw[: len(raw) - (len(raw) % 4 == 1)]
-            return b64decode(raw + b"=" * (-len(raw) % 4))
+            whole = digits[: len(digits) - (len(digits) % 4 == 1)]
+            if not whole or whole != raw.translate(_URL_SAFE).rstrip(b"="):
+                self._ledger.note("bad_base64")
+            return b64decode(whole + b"=" * (-len(whole) % 4))
 
     def _take_transcript(self, value: Any) -> str:
         if type(value) is not str:

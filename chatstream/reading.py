@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import APITimeoutError, NotAStreamError, StreamConsumedError
-from chatstream.events import AbortEvent, EndEvent, ErrorEvent
+from chatstream.events import AbortEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
 from chatstream.recording import TapeWriter
 from chatstream.sources import read_of, transport_error
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chatstream.events import ChatStreamEvent
+    from chatstream.recording import TapeEnd
     from chatstream.sources import AsyncSource, Source
     from chatstream.types import (
         ChatCompletionMessageFunctionToolCall,
@@ -28,16 +29,10 @@ if TYPE_CHECKING:
         ParsedChatCompletionMessage,
     )
 
-__all__ = ["Reading"]
+__all__ = ["FAILURES", "TERMINAL", "Reading"]
 
-_OUTPUT_EVENTS = {
-    "content.delta": "content",
-    "reasoning.delta": "reasoning",
-    "refusal.delta": "refusal",
-    "tool_calls.added": "tool_call",
-    "function_call.arguments.delta": "tool_call",
-    "audio.delta": "audio",
-}
+FAILURES = frozenset({"error", "abort"})  # what is raised when the stream comes to it
+TERMINAL = FAILURES | {"end"}
 
 
 class Reading:
@@ -53,7 +48,7 @@ class Reading:
         self.parser = ChatStreamParser(**options)
         self.stats = StreamStats(clock=clock)
         self.queue: deque[ChatStreamEvent] = deque()
-        self.terminal: EndEvent | ErrorEvent | AbortEvent | None = None  # once it was delivered
+        self.terminal: ChatStreamEvent | None = None  # the last event, once it was delivered
         self.closed = False
         self.about: Source | AsyncSource | None = None
         self._record = record
@@ -109,12 +104,7 @@ class Reading:
             self._deliver(events)
 
     def _deliver(self, events: list[ChatStreamEvent]) -> None:
-        for event in events:
-            kind = event.type
-            if kind == "chunk":
-                self.stats.note_chunk()
-            elif kind in _OUTPUT_EVENTS:
-                self.stats.note_first(_OUTPUT_EVENTS[kind])
+        self.stats.note_events(events)
         self.queue.extend(events)
         if self.parser.end is not None:
             self._conclude(events[-1] if events else None)
@@ -133,7 +123,7 @@ class Reading:
         else:
             self._end_tape("cancel" if isinstance(last, AbortEvent) else "eof", None)
 
-    def _end_tape(self, kind: str, error: Exception | None) -> None:
+    def _end_tape(self, kind: TapeEnd, error: Exception | None) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.end(kind, error)
@@ -150,13 +140,6 @@ class Reading:
             what = "closed" if self.terminal is None else "read to its end"
             message = f"the stream was {what} already"
             raise StreamConsumedError(message, completion=lambda: self.parser.snapshot)
-
-    def pop(self) -> ChatStreamEvent:
-        """The next event that has arrived; the last one is remembered."""
-        event = self.queue.popleft()
-        if not self.queue and isinstance(event, EndEvent | ErrorEvent | AbortEvent):
-            self.terminal = event
-        return event
 
     def raise_failure(self) -> None:
         """Raise the error that the stream ended with, if it did."""

@@ -264,7 +264,9 @@ class SSEDecoder:
         head = self._partial[0]
         kind = _kind_of_start(head)
         if kind == _FIELD:
-            if self._limit is not None and self._lines_size + self._partial_size > self._limit:
+            # A line that may still turn out to be no field is not held against the limit: cuts decide nothing.
+            certain = self._partial_size > 5 or b":" in head
+            if certain and self._limit is not None and self._lines_size + self._partial_size > self._limit:
                 raise self._too_large()
             return
         limit = _MAX_STRAY if self.field_seen else self._limit

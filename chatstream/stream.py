@@ -17,7 +17,7 @@ from chatstream.emitter import EventEmitter
 from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamConsumedError
 from chatstream.events import ChunkEvent, ContentDeltaEvent
-from chatstream.reading import Reading
+from chatstream.reading import FAILURES, TERMINAL, Reading
 from chatstream.sources import open_async_source, open_source
 
 if TYPE_CHECKING:
@@ -70,11 +70,6 @@ class _Stream(EventEmitter):
         """What was odd about the stream and was repaired, one record a kind."""
         return self._reading.parser.anomalies
 
-    def _wanted(self, event: str) -> str:
-        """The event type behind a listener's name; ValueError for an unknown one."""
-        self._check_name(event)
-        return "content.delta" if event == "content" else event
-
     def _missed(self, event: str) -> ChatStreamError:
         message = f"the stream ended without {event!r}"
         return StreamConsumedError(message, completion=lambda: self._reading.parser.snapshot)
@@ -124,7 +119,7 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
 
     def __next__(self) -> ChatStreamEvent:
         event = self._next()
-        if self._reading.terminal is not None:
+        if event.type in FAILURES:
             self._reading.raise_failure()
         return event
 
@@ -137,7 +132,9 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
                 raise StopIteration
             reading.check_open()
             self._read()
-        event = reading.pop()
+        event = queue.popleft()
+        if not queue and event.type in TERMINAL:
+            reading.terminal = event
         if event.type in self.active:
             self.emit(event)
         return event
@@ -166,7 +163,7 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
 
         def wait_for(self, event: str) -> ChatStreamEvent:
             """Read on until an event of this name happens, and give it; raises if the stream ends first."""
-            wanted = self._wanted(event)
+            wanted = self._check_name(event)
             self._reading.check_open()
             for found in iter(self._next_or_none, None):
                 if found.type == wanted:
@@ -283,7 +280,7 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
 
     async def __anext__(self) -> ChatStreamEvent:
         event = await self._next()
-        if self._reading.terminal is not None:
+        if event.type in FAILURES:
             self._reading.raise_failure()
         return event
 
@@ -296,7 +293,9 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
                 raise StopAsyncIteration
             reading.check_open()
             await self._read()
-        event = reading.pop()
+        event = queue.popleft()
+        if not queue and event.type in TERMINAL:
+            reading.terminal = event
         if event.type in self.active:
             await self.emit_async(event)
         return event
@@ -327,7 +326,7 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
 
         async def wait_for(self, event: str) -> ChatStreamEvent:
             """Read on until an event of this name happens, and give it; raises if the stream ends first."""
-            wanted = self._wanted(event)
+            wanted = self._check_name(event)
             self._reading.check_open()
             while (found := await self._next_or_none()) is not None:
                 if found.type == wanted:
