@@ -1,0 +1,95 @@
+"""A recording: a stream that was kept, from whatever kind of file, to be looked at and played again.
+
+In goes a path or the bytes of a file, out comes a Recording. Rules: only the file system raises while it is read
+(OSError, as it is); what is wrong with the file's content stands in the recording, or is raised by playing it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from chatstream.recording.exchange import Exchange, joined
+from chatstream.recording.formats import decompress, read_exchanges
+from chatstream.recording.player import AsyncPlayer, Player
+
+if TYPE_CHECKING:
+    import builtins
+    import os
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Recording"]
+
+
+class Recording(Exchange, frozen=True, kw_only=True):
+    """One stream as it was recorded: ``play()`` gives its reads again.
+
+    ``load`` takes the path of a tape (``.tape.jsonl``), of raw event-stream text (``curl -N``, ``curl -i``), of JSON
+    lines or a JSON array of chunks, or of one JSON completion; a name that ends in ``.gz`` is read through gzip, up to
+    where it was cut. Anything else is taken for event-stream text, and the parser says what is wrong with it.
+    """
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The recording in a file, the first one if there are several; OSError as the file system gives it."""
+        return cls.load_all(path)[0]
+
+    @classmethod
+    def load_all(cls, path: str | os.PathLike[str]) -> list[Self]:
+        """All recordings in a file, in order, at least one: each header line of a tape begins a new one."""
+        file = Path(path)
+        data = file.read_bytes()
+        if file.suffix.lower() != ".gz":
+            return cls.parse_all(data, name=file.name)
+        data, cut = decompress(data)
+        recordings = cls.parse_all(data, name=file.name)
+        if cut:
+            last = recordings[-1]
+            problems = [*last.problems, "the gzip file was cut or damaged"]
+            recordings[-1] = msgspec.structs.replace(last, torn=True, problems=problems)
+        return recordings
+
+    @classmethod
+    def parse(cls, data: builtins.bytes, name: str = "recording") -> Self:
+        """The recording in the bytes of a file; ``name`` is what errors call it."""
+        return cls.parse_all(data, name=name)[0]
+
+    @classmethod
+    def parse_all(cls, data: builtins.bytes, name: str = "recording") -> list[Self]:
+        """All recordings in the bytes of a file, in order, at least one."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"a recording is parsed from bytes, not {type(data).__name__}")
+        return [cls(**msgspec.structs.asdict(exchange)) for exchange in read_exchanges(bytes(data), name)]
+
+    def play(self, *, speed: float | None = 1.0, sleep: Callable[[float], object] = time.sleep) -> Player:
+        """An iterator over the reads: bytes, or dicts where ``source`` is ``chunks``.
+
+        ``speed``: 2.0 is twice as fast, None at once; ValueError unless it is greater than 0. ``sleep`` is called with
+        seconds. A recording that ended in failure ends so again: StreamInterruptedError, or APITimeoutError with its
+        phase. RecordingError where a line could not be read, once everything before it was given.
+        """
+        return Player(self, speed=speed, sleep=sleep)
+
+    def aplay(
+        self, *, speed: float | None = 1.0, sleep: Callable[[float], Awaitable[object]] | None = None
+    ) -> AsyncPlayer:
+        """The same as an async iterator; without ``sleep`` it waits with anyio, on asyncio and trio."""
+        return AsyncPlayer(self, speed=speed, sleep=sleep)
+
+    def __repr__(self) -> str:
+        state = ", torn" if self.torn else ""
+        return f"<Recording {self.name!r}: {self.form}, {len(self.reads)} reads, {self.duration:.3f} s{state}>"
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the start to the end, or to the last line if no end was recorded; 0 if there are no times."""
+        return round(sum(read.interval or 0 for read in self.reads) + self.rest, 9)
+
+    # The last one: in this class, its name hides the type.
+    @property
+    def bytes(self) -> builtins.bytes:
+        """All bytes that were read; a chunk counts as the block that would have carried it."""
+        return joined(self.reads)
