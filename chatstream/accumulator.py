@@ -50,9 +50,9 @@ class ChatCompletionAccumulator:
         append_fields: Iterable[str] = APPEND_FIELDS,
         readers: Readers | None = None,
     ) -> None:
-        self.ledger = Ledger(limits)
+        self.ledger: Ledger = Ledger(limits)
         self.choices: dict[int, Choice] = {}  # by wire index: its value is the peer's, their number is limited
-        self.chunks = 0
+        self.chunks: int = 0
         self._append_fields = frozenset(append_fields)
         self._readers = readers or Readers()
         self._first: dict[str, Any] = dict.fromkeys(_FIRST)
@@ -141,6 +141,7 @@ class ChatCompletionAccumulator:
             text is None
             or text.half
             or not fragment
+            or chunk.object == "error"
             or (chunk.id and chunk.id != first["id"])
             or (chunk.model and not first["model"])
             or (chunk.created and not first["created"])

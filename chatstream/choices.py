@@ -71,13 +71,13 @@ class Choice:
     )  # fmt: skip
 
     def __init__(self, index: int, ledger: Ledger, readers: Readers, append_fields: frozenset[str]) -> None:
-        self.index = index
-        self.message = Message(ledger, append_fields)
-        self.calls = ToolCalls(ledger)
+        self.index: int = index
+        self.message: Message = Message(ledger, append_fields)
+        self.calls: ToolCalls = ToolCalls(ledger)
         self.finish_reason: str | None = None
         self.node: dict[str, Any] | None = None  # as it stands in frames; None when something but text changed
         self.parsed: Any = None
-        self.streamed = False  # something came in deltas
+        self.streamed: bool = False  # something came in deltas
         self.open_content: Text | None = None  # the content, while text may be added to it with no further ado
         self._ledger = ledger
         self._readers = readers

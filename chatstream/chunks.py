@@ -16,7 +16,7 @@ from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolEr
 from chatstream.jsontext import DEEPEST, mend, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Chunk",
@@ -35,6 +35,8 @@ _NO_DELTA: dict[str, Any] = {}
 _ERROR_KEYS = frozenset({"error", "message", "type", "code", "param", "object"})
 _CHUNK_KEYS = ("choices", "usage", "id", "error")
 _CHOICE_KEYS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+# Never the object itself: an answer may stand beside the error, and messages end in logs. It is all in `body`.
+_UNWORDED = "the server sent an error without a message"
 _PART_TEXTS = {None: ("text",), "text": ("text",), "output_text": ("text",), "thinking": ("thinking",)}
 _TEXT_KEYS = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -92,7 +94,7 @@ class PlainChunk(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     obfuscation: str | None = None
 
 
-read_plain_chunk = msgspec.json.Decoder(PlainChunk).decode
+read_plain_chunk: Callable[[bytes], PlainChunk] = msgspec.json.Decoder(PlainChunk).decode
 
 
 def read_chunk(raw: dict[str, Any]) -> Chunk | None:
@@ -172,7 +174,7 @@ def read_error(raw: Any) -> APIStreamError:
         return APIStreamError(_worded(raw), body=body)
     code = raw.get("code")
     return APIStreamError(
-        _worded(next((raw[key] for key in ("message", "detail", "error", "msg") if raw.get(key)), raw)),
+        _worded(next((raw[key] for key in ("message", "detail", "error", "msg") if raw.get(key)), _UNWORDED)),
         type=_text_or_none(raw.get("type")),
         code=code if type(code) in (str, int) else None,
         param=_text_or_none(raw.get("param")),
@@ -303,7 +305,7 @@ def _plain_key(key: Any, odd: list[bool]) -> str:
     if not isinstance(key, str):
         problem = f"a member's name is no string but {type(key).__name__}"
         raise StreamProtocolError(problem)
-    text: str = _plain(str(key), 1, odd)
+    text: str = _plain(str.__str__(key), 1, odd)
     return text
 
 

@@ -268,7 +268,7 @@ class StreamLimitError(InvalidStreamError):
         super().__init__(message or f"{limit} is limited to {value}", **context)
         self.limit = limit
         self.value = value
-        self.events = list(events)
+        self.events: list[Any] = list(events)
 
 
 class NotAStreamError(InvalidStreamError):
@@ -296,7 +296,7 @@ class ToolLoopLimitError(ChatStreamError):
 
     def __init__(self, message: str = "", *, messages: Sequence[Any] = (), **context: Any) -> None:
         super().__init__(message, **context)
-        self.messages = list(messages)
+        self.messages: list[Any] = list(messages)
 
 
 class RecordingError(ChatStreamError):

@@ -24,14 +24,14 @@ class Ledger:
                  "marks", "max_arguments")  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.limits: Limits = limits
         self.marks: list[int] = []
-        self.max_arguments = _UNLIMITED if limits.max_arguments is None else limits.max_arguments
+        self.max_arguments: int = _UNLIMITED if limits.max_arguments is None else limits.max_arguments
         self._text_left = _UNLIMITED if limits.max_text is None else limits.max_text
         self._extras_left = _UNLIMITED if limits.max_extras is None else limits.max_extras
         self._calls_left = _UNLIMITED if limits.max_tool_calls is None else limits.max_tool_calls
         self._notes: dict[AnomalyKind, list[int]] = {}
-        self.event_number = 0
+        self.event_number: int = 0
         self.completion_id: Any = None
 
     def text(self) -> Text:

@@ -32,9 +32,9 @@ class Readers:
         content: Callable[[str], Any] | None = None,
         arguments: Callable[[str | None, str], Any] | None = None,
     ) -> None:
-        self.content = content
-        self.arguments = arguments
-        self.has_format = content is not None
+        self.content: Callable[[str], Any] | None = content
+        self.arguments: Callable[[str | None, str], Any] | None = arguments
+        self.has_format: bool = content is not None
         self.failure: Exception | None = None
 
     def read_content(self, text: str) -> Any:

@@ -45,11 +45,11 @@ class Reading:
         record: Any,
         **options: Any,
     ) -> None:
-        self.parser = ChatStreamParser(**options)
-        self.stats = StreamStats(clock=clock)
+        self.parser: ChatStreamParser = ChatStreamParser(**options)
+        self.stats: StreamStats = StreamStats(clock=clock)
         self.queue: deque[ChatStreamEvent] = deque()
         self.terminal: ChatStreamEvent | None = None  # the last event, once it was delivered
-        self.closed = False
+        self.closed: bool = False
         self.about: Source | AsyncSource | None = None
         self._record = record
         self._writer: TapeWriter | None = None

@@ -35,35 +35,38 @@ class _Encoding:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # 32: tell gzip and zlib apart by their head. A "deflate" without head is tried when that fails.
-        self._inflate: Any = zlib.decompressobj(wbits=47)
-        self._fed = False
+        self._inflate: Any = None
+        self._head = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """What these bytes stand for, in pieces of bounded size."""
+        if self._inflate is None:
+            self._head += data
+            if len(self._head) < 2:  # noqa: PLR2004  the head of zlib and the magic number of gzip
+                return []
+            data, self._head = self._head, b""
+            self._inflate = zlib.decompressobj(wbits=_window(data, self._name))
         pieces: list[bytes] = []
         while data:
-            try:
-                piece = self._inflate.decompress(data, _MAX_INFLATED)
-            except zlib.error:
-                if self._fed or self._name != "deflate":
-                    raise
-                self._inflate = zlib.decompressobj(wbits=-15)
-                piece = self._inflate.decompress(data, _MAX_INFLATED)
-            self._fed = True
+            piece = self._inflate.decompress(data, _MAX_INFLATED)
             if piece:
                 pieces.append(piece)
             data = self._inflate.unconsumed_tail
             if self._inflate.eof and self._inflate.unused_data.strip(b"\0"):
                 data = self._inflate.unused_data  # another member
-                self._inflate = zlib.decompressobj(wbits=47)
+                self._inflate = zlib.decompressobj(wbits=_window(data, self._name))
         return pieces
 
     def close(self) -> None:
         """StreamInterruptedError unless the encoding's own end was seen."""
-        if self._fed and not self._inflate.eof:
-            message = f"the {self._name} body was cut"
-            raise StreamInterruptedError(message)
+        if self._head or (self._inflate is not None and not self._inflate.eof):
+            raise StreamInterruptedError(f"the {self._name} body was cut")
+
+
+def _window(data: bytes, name: str) -> int:
+    """What zlib is told to expect: a head of gzip or zlib; "deflate" comes without one, too (RFC 9110, 8.4.1.2)."""
+    is_zlib = data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0  # noqa: PLR2004  RFC 1950, 2.2
+    return -15 if name == "deflate" and not is_zlib else 47
 
 
 def _encoding_of(response: Any) -> _Encoding | None:
@@ -83,7 +86,7 @@ class ResponseReads:
     def __init__(self, response: Any) -> None:
         self._response = response
         self._encoding = _encoding_of(response)
-        self._reads: Iterator[bytes] | None = None
+        self._reads: Any = None
         self._ready: list[bytes] = []
 
     def __iter__(self) -> Iterator[bytes]:
@@ -95,28 +98,34 @@ class ResponseReads:
             self._reads = response.iter_bytes() if _is_foreign(response) else response.iter_raw()
             if response.status_code >= _ERROR_STATUS:
                 raise status_error(response, self._error_body())
-        if self._encoding is None:
-            return next(self._reads)
         while not self._ready:
             self._pull()
         return self._ready.pop(0)
 
     def _pull(self) -> None:
-        if self._encoding is None or self._reads is None:
-            return
         try:
-            self._ready = self._encoding.feed(next(self._reads))
+            read: bytes = next(self._reads)
         except StopIteration:
-            self._encoding.close()
+            if self._encoding is not None:
+                self._encoding.close()
             raise
+        self._ready = [read] if self._encoding is None else self._encoding.feed(read)
 
     def _error_body(self) -> bytes:
         body = b""
-        for data in self._reads or ():
-            body += b"".join(self._encoding.feed(data)) if self._encoding is not None else data
-            if len(body) > _MAX_ERROR_BODY:
+        while len(body) <= _MAX_ERROR_BODY:
+            try:
+                self._pull()
+            except StopIteration:
                 break
+            body += b"".join(self._ready)
+        self._ready = []
         return body[:_MAX_ERROR_BODY]
+
+    def close(self) -> None:
+        """End the library's own generator, which would otherwise be found unfinished by the collector."""
+        if self._reads is not None:
+            self._reads.close()
 
 
 class AsyncResponseReads:
@@ -125,7 +134,7 @@ class AsyncResponseReads:
     def __init__(self, response: Any) -> None:
         self._response = response
         self._encoding = _encoding_of(response)
-        self._reads: AsyncIterator[bytes] | None = None
+        self._reads: Any = None
         self._ready: list[bytes] = []
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -137,29 +146,34 @@ class AsyncResponseReads:
             self._reads = response.aiter_bytes() if _is_foreign(response) else response.aiter_raw()
             if response.status_code >= _ERROR_STATUS:
                 raise status_error(response, await self._error_body())
-        if self._encoding is None:
-            return await anext(self._reads)
         while not self._ready:
             await self._pull()
         return self._ready.pop(0)
 
     async def _pull(self) -> None:
-        if self._encoding is None or self._reads is None:
-            return
         try:
-            self._ready = self._encoding.feed(await anext(self._reads))
+            read: bytes = await anext(self._reads)
         except StopAsyncIteration:
-            self._encoding.close()
+            if self._encoding is not None:
+                self._encoding.close()
             raise
+        self._ready = [read] if self._encoding is None else self._encoding.feed(read)
 
     async def _error_body(self) -> bytes:
         body = b""
-        if self._reads is not None:
-            async for data in self._reads:
-                body += b"".join(self._encoding.feed(data)) if self._encoding is not None else data
-                if len(body) > _MAX_ERROR_BODY:
-                    break
+        while len(body) <= _MAX_ERROR_BODY:
+            try:
+                await self._pull()
+            except StopAsyncIteration:
+                break
+            body += b"".join(self._ready)
+        self._ready = []
         return body[:_MAX_ERROR_BODY]
+
+    async def aclose(self) -> None:
+        """End the library's own generator, which would otherwise be found unfinished by the collector."""
+        if self._reads is not None:
+            await self._reads.aclose()
 
 
 def status_error(response: Any, body: bytes) -> APIStatusError:

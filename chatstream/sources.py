@@ -70,6 +70,8 @@ class Source(_About):
     def close(self) -> None:
         """Give back what the source holds; what goes wrong with that is of no use to anybody any more."""
         close, self._close = self._close, None
+        if isinstance(self.reads, ResponseReads):
+            _quietly(self.reads.close)
         if close is not None:
             _quietly(close)
 
@@ -95,6 +97,9 @@ class AsyncSource(_About):
         import anyio
 
         with anyio.move_on_after(5, shield=True):
+            if isinstance(self.reads, AsyncResponseReads):
+                with suppress(Exception):
+                    await self.reads.aclose()
             with suppress(Exception):  # the connection is gone either way
                 closing: Any = close()
                 if hasattr(closing, "__await__"):
@@ -224,16 +229,19 @@ class _NoWait:
 
 def read_of(value: Any) -> bytes | Mapping[str, Any]:
     """What an iterable gave, as the parser takes it: bytes or a mapping; TypeError for anything else."""
-    if isinstance(value, bytes | Mapping):
+    if isinstance(value, bytes):
         return value
+    if isinstance(value, Mapping):
+        chunk: Mapping[str, Any] = value
+        return chunk
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     dump = getattr(value, "model_dump", None)
     if callable(dump):
-        dumped: Mapping[str, Any] = dump(exclude_unset=True, warnings=False)
-        return dumped
+        dumped: Any = dump(exclude_unset=True, warnings=False)
+        return read_of(dumped) if isinstance(dumped, Mapping) else {}
     if hasattr(value, "event") and isinstance(getattr(value, "data", None), str):
         return encode(ServerSentEvent(value.event or "message", value.data))
     problem = f"a source gave {type(value).__name__}; it may give bytes, str, dicts, chunk models or server-sent events"
@@ -261,7 +269,8 @@ def transport_error(error: Exception, *, bytes_seen: bool) -> ChatStreamError | 
     ours: ChatStreamError | None = None
     if isinstance(error, TimeoutError) or (library in _TRANSPORTS and any("Timeout" in name for name in names)):
         idle: TimeoutPhase = "idle" if bytes_seen else "first_byte"
-        ours = APITimeoutError(phase=next((_PHASES[name] for name in names if name in _PHASES), idle))
+        phases: list[TimeoutPhase] = [phase for name, phase in _PHASES.items() if name in names]
+        ours = APITimeoutError(phase=phases[0] if phases else idle)
     elif library == "openai" and "APIConnectionError" not in names and "APIError" in names:
         ours = _sdk_error(error)
     elif names & {"ConnectError", "StreamConsumed", "StreamClosed"}:

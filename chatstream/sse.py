@@ -95,8 +95,8 @@ class SSEDecoder:
         self._retry: int | None = None
         self._failed = False
         self._closed = False
-        self.field_seen = False
-        self.last_event_id = ""
+        self.field_seen: bool = False
+        self.last_event_id: str = ""
         self.reconnection_time: int | None = None
 
     @property

@@ -17,6 +17,7 @@ from chatstream.emitter import EventEmitter
 from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamConsumedError
 from chatstream.events import ChunkEvent, ContentDeltaEvent
+from chatstream.listening import waits, waits_async
 from chatstream.reading import FAILURES, TERMINAL, Reading
 from chatstream.sources import open_async_source, open_source
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from chatstream.ends import Anomaly, StreamEnd
     from chatstream.events import ChatStreamEvent
-    from chatstream.listening import AsyncWaitFor, WaitFor
     from chatstream.stats import StreamStats
     from chatstream.types import (
         ChatCompletion,
@@ -153,29 +153,26 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
         if reading.parser.end is not None:
             self._source.close()
 
-    if TYPE_CHECKING:
+    @waits
+    def wait_for(self, event: str) -> ChatStreamEvent:
+        """Read on until an event of this name happens, and give it.
 
-        @property
-        def wait_for(self) -> WaitFor:
-            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+        Raises what the stream failed with, or StreamConsumedError if it ended without; ValueError for a name that is
+        none. The name ``error`` gives the ErrorEvent instead of raising it.
+        """
+        wanted = self._check_name(event)
+        self._reading.check_open()
+        while (found := self._next_or_none()) is not None:
+            if found.type == wanted:
+                return found
+            self._reading.raise_failure()
+        raise self._missed(event)
 
-    else:
-
-        def wait_for(self, event: str) -> ChatStreamEvent:
-            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
-            wanted = self._check_name(event)
-            self._reading.check_open()
-            for found in iter(self._next_or_none, None):
-                if found.type == wanted:
-                    return found
-                self._reading.raise_failure()
-            raise self._missed(event)
-
-        def _next_or_none(self) -> ChatStreamEvent | None:
-            try:
-                return self._next()
-            except StopIteration:
-                return None
+    def _next_or_none(self) -> ChatStreamEvent | None:
+        try:
+            return self._next()
+        except StopIteration:
+            return None
 
     def text(self) -> Iterator[str]:
         """The content deltas of choice 0, as they come."""
@@ -316,29 +313,26 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         if reading.parser.end is not None:
             await self._source.aclose()
 
-    if TYPE_CHECKING:
+    @waits_async
+    async def wait_for(self, event: str) -> ChatStreamEvent:
+        """Read on until an event of this name happens, and give it.
 
-        @property
-        def wait_for(self) -> AsyncWaitFor:
-            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
+        Raises what the stream failed with, or StreamConsumedError if it ended without; ValueError for a name that is
+        none. The name ``error`` gives the ErrorEvent instead of raising it.
+        """
+        wanted = self._check_name(event)
+        self._reading.check_open()
+        while (found := await self._next_or_none()) is not None:
+            if found.type == wanted:
+                return found
+            self._reading.raise_failure()
+        raise self._missed(event)
 
-    else:
-
-        async def wait_for(self, event: str) -> ChatStreamEvent:
-            """Read on until an event of this name happens, and give it; raises if the stream ends first."""
-            wanted = self._check_name(event)
-            self._reading.check_open()
-            while (found := await self._next_or_none()) is not None:
-                if found.type == wanted:
-                    return found
-                self._reading.raise_failure()
-            raise self._missed(event)
-
-        async def _next_or_none(self) -> ChatStreamEvent | None:
-            try:
-                return await self._next()
-            except StopAsyncIteration:
-                return None
+    async def _next_or_none(self) -> ChatStreamEvent | None:
+        try:
+            return await self._next()
+        except StopAsyncIteration:
+            return None
 
     def text(self) -> AsyncIterator[str]:
         """The content deltas of choice 0, as they come."""

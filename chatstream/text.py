@@ -32,14 +32,15 @@ class Text:
         self._buffer = StringIO(newline="")
         self._write = self._buffer.write
         self._marks = marks
-        self.slot = len(marks)
-        self.length = 0
-        self.half = ""  # a high surrogate at the end of a fragment, waiting for its other half
+        self.slot: int = len(marks)
+        self.length: int = 0
+        self.half: str = ""  # a high surrogate at the end of a fragment, waiting for its other half
         marks.append(0)
 
     def append(self, fragment: str) -> int:
         """The mark after this fragment, which must be encodable: see ``mended``."""
-        self._marks[self.slot] = self.length = self.length + self._write(fragment)
+        self.length += self._write(fragment)
+        self._marks[self.slot] = self.length
         return self.length
 
     def read(self, mark: int | None = None, start: int = 0) -> str:
@@ -77,7 +78,7 @@ class Items:
     def __init__(self, marks: list[int]) -> None:
         self.values: list[Any] = []
         self._marks = marks
-        self.slot = len(marks)
+        self.slot: int = len(marks)
         marks.append(0)
 
     def extend(self, values: list[Any]) -> int:
@@ -97,9 +98,9 @@ class Blob:
     __slots__ = ("_marks", "data", "slot")
 
     def __init__(self, marks: list[int]) -> None:
-        self.data = bytearray()
+        self.data: bytearray = bytearray()
         self._marks = marks
-        self.slot = len(marks)
+        self.slot: int = len(marks)
         marks.append(0)
 
     def append(self, data: bytes) -> int:

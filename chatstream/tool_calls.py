@@ -36,16 +36,16 @@ class Call:
     )  # fmt: skip
 
     def __init__(self, ledger: Ledger, index: int = 0) -> None:
-        self.ledger = ledger
-        self.index = index  # the place in the order of first sight
+        self.ledger: Ledger = ledger
+        self.index: int = index  # the place in the order of first sight
         self.wire_index: int | None = None
         self.id: str | None = None
         self.wire_type: str | None = None
         self.name: str | None = None
         self.arguments: Text | None = None
         self.input: Text | None = None
-        self.extras = Members(ledger)
-        self.function_extras = Members(ledger)
+        self.extras: Members = Members(ledger)
+        self.function_extras: Members = Members(ledger)
         self.node: dict[str, Any] | None = None  # as it stands in frames; None when something but text changed
         self.parsed: Any = None
         self._scanner = ObjectScanner()
@@ -200,7 +200,7 @@ class ToolCalls:
         self.calls: list[Call] = []  # in the order of first sight
         self._by_id: dict[str, Call] = {}
         self._by_index: dict[int, Call] = {}  # the newest call of each wire index
-        self.changed = False  # something but text changed since the last time somebody looked
+        self.changed: bool = False  # something but text changed since the last time somebody looked
         self.settled: dict[int, Call] = {}  # open calls whose arguments may be whole: those that ended in `}` once
         self._ended = 0  # how many of them are done: a guess among several open ones is worth a note
 

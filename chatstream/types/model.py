@@ -16,7 +16,7 @@ Nothing here knows a field of the API, nor any other part of the package.
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -42,7 +42,7 @@ class WireModel(BaseModel):
     """
 
     # No name is protected: the fields are the API's to choose, `model` being the first of them.
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", protected_namespaces=())
 
     # A type checker is to see pydantic's own two signatures, at run time `inspect` is: hence the guard and
     # the `wraps`. Spelling them out would tie the package to one release of pydantic.
