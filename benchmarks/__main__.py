@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import contestants, shapes
 
@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(shape: shapes.Shape, runners: dict[str, Contestant], *, rounds: int) -> dict[str, object]:
+def _measure(shape: shapes.Shape, runners: dict[str, Contestant], *, rounds: int) -> dict[str, Any]:
     for name, run in runners.items():
         if run(shape) != shape.content:
             sys.exit(f"{name} got {shape.name} wrong")
@@ -57,7 +57,7 @@ def _measure(shape: shapes.Shape, runners: dict[str, Contestant], *, rounds: int
         for name, run in runners.items():
             times[name].append(_time(run, shape))
     best = {name: min(values) * 1e6 / shape.chunks for name, values in times.items()}
-    row: dict[str, object] = {"shape": shape.name, "chunks": shape.chunks, "microseconds_per_chunk": best}
+    row: dict[str, Any] = {"shape": shape.name, "chunks": shape.chunks, "microseconds_per_chunk": best}
     for name in runners:
         if name != "chatstream":
             ratios = sorted(other / own for other, own in zip(times[name], times["chatstream"], strict=True))
@@ -72,10 +72,9 @@ def _time(run: Contestant, shape: shapes.Shape) -> float:
     return time.perf_counter() - started
 
 
-def _print_table(rows: list[dict[str, object]]) -> None:
+def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         best = row["microseconds_per_chunk"]
-        assert isinstance(best, dict)
         figures = "  ".join(f"{name} {value:7.2f} µs" for name, value in best.items())
         ratios = "  ".join(
             f"{key.removesuffix('_over_chatstream')}: {value[1]:.1f}x ({value[0]:.1f} to {value[2]:.1f})"

@@ -1,8 +1,8 @@
 """Who is timed: each takes a shape and gives the content it came to, so that the result can be checked.
 
-``chatstream``: bytes to all events to the final completion. ``openai``: the stream helper of the official SDK, the same
-way; it is optional, and left out with a word when it is not installed. ``floor``: splitting the bytes at blank lines and
-decoding each block with the fastest decoder at hand, and nothing else.
+``chatstream``: bytes to all events to the final completion. ``openai``: the stream helper of the official SDK, the
+same way; it is optional, and left out with a word when it is not installed. ``floor``: splitting the bytes at blank
+lines and decoding each block with the fastest decoder at hand, and nothing else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def openai_helper() -> Callable[[Shape], str | None] | None:
         transport = http.module.MockTransport(
             lambda _: http.module.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
         )
-        client = openai.OpenAI(api_key="none", base_url="http://memory", http_client=http.module.Client(transport=transport))
+        memory = http.module.Client(transport=transport)
+        client = openai.OpenAI(api_key="none", base_url="http://memory", http_client=memory)
         with client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "hi"}]) as stream:
             for _ in stream:
                 pass

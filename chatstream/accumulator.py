@@ -212,9 +212,16 @@ class ChatCompletionAccumulator:
         values = self.frame().values()
         for choice in values["choices"]:
             state = self.choices[choice["index"]]
-            choice["message"]["parsed"] = state.parsed
+            # A peer may have sent members of these names: what is parsed is told by nobody but us.
+            _put(choice["message"], "parsed", state.parsed)
             nodes = choice["message"].get("tool_calls") or []
             for call, node in zip(state.calls.in_order(), nodes, strict=True):
                 if not call.is_custom:
-                    node["function"]["parsed_arguments"] = call.parsed
+                    _put(node["function"], "parsed_arguments", call.parsed)
         return values
+
+
+def _put(node: dict[str, Any], key: str, value: Any) -> None:
+    node.pop(key, None)
+    if value is not None:
+        node[key] = value

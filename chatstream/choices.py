@@ -296,7 +296,8 @@ class Choice:
 
     def _add_call(self, addition: Addition, out: list[ChatStreamEvent]) -> None:
         call = addition.call
-        self._begin(call.index, lambda out: self._end_call(call, out))
+        if call.index not in self._done or addition.arguments or addition.input:
+            self._begin(call.index, lambda out: self._end_call(call, out))
         if addition.opened:
             out.append(ToolCallAddedEvent(self.index, call.index, addition.id, addition.type, addition.name))
         about = (self.index, call.index, addition.id, addition.name)

@@ -75,7 +75,7 @@ def _read_odd_json(data: bytes) -> tuple[Any, int]:
 
 def _reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
+        return f"{error.msg.removesuffix(' at')} at character {error.pos}"
     return "a number with too many digits"
 
 

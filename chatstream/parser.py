@@ -410,7 +410,8 @@ class ChatStreamParser:
         if self._allow_incomplete:
             out.append(EndEvent(self.end, self._accumulator.frame()))
             return
-        error = incomplete_error(self._accumulator.choices.values())
+        lines_ended = self._decoder.lines_ended or not self._decoder.pending
+        error = incomplete_error(self._accumulator.choices.values(), lines_ended=lines_ended)
         out.append(ErrorEvent(error, self._attach(error)))
 
     def _fail(self, error: ChatStreamError, out: list[ChatStreamEvent], *, done_seen: bool | None = False) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from chatstream.errors import APITimeoutError, NotAStreamError, StreamConsumedError
-from chatstream.events import AbortEvent, ErrorEvent
+from chatstream.ends import StreamEnd
+from chatstream.errors import APITimeoutError, APIUserAbortError, NotAStreamError, StreamConsumedError
+from chatstream.events import AbortEvent, ChunkEvent, EndEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
 from chatstream.recording import TapeWriter
 from chatstream.sources import read_of, transport_error
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from chatstream.recording import TapeEnd
     from chatstream.sources import AsyncSource, Source
     from chatstream.types import (
+        ChatCompletion,
         ChatCompletionMessageFunctionToolCall,
         CompletionUsage,
         ParsedChatCompletion,
@@ -48,7 +50,9 @@ class Reading:
         self.parser: ChatStreamParser = ChatStreamParser(**options)
         self.stats: StreamStats = StreamStats(clock=clock)
         self.queue: deque[ChatStreamEvent] = deque()
+        self.last_chunk: ChatStreamEvent | None = None  # that was delivered
         self.terminal: ChatStreamEvent | None = None  # the last event, once it was delivered
+        self.end: StreamEnd | None = None  # likewise: what was read ahead is nobody's business yet
         self.closed: bool = False
         self.about: Source | AsyncSource | None = None
         self._record = record
@@ -98,10 +102,11 @@ class Reading:
 
     def abort(self) -> None:
         """The caller stops it: what has not been delivered yet is in the snapshot alone."""
-        events = self.parser.abort()
-        if events:
+        if self.end is None:
+            undelivered = list(self.queue)
             self.queue.clear()
-            self._deliver(events)
+            self._deliver(self.parser.abort() or [_abort_instead(undelivered)])
+            self.end = StreamEnd("aborted", done_seen=False)
 
     def _deliver(self, events: list[ChatStreamEvent]) -> None:
         self.stats.note_events(events)
@@ -139,7 +144,18 @@ class Reading:
         if self.terminal is not None or (self.closed and not self.queue):
             what = "closed" if self.terminal is None else "read to its end"
             message = f"the stream was {what} already"
-            raise StreamConsumedError(message, completion=lambda: self.parser.snapshot)
+            raise StreamConsumedError(message, completion=self.snapshot)
+
+    def conclude(self, event: ChatStreamEvent) -> None:
+        """The last event is being delivered."""
+        self.terminal = event
+        self.end = self.end or self.parser.end
+
+    def snapshot(self) -> ChatCompletion | None:
+        """The completion as of the last event that was delivered, or None before the first chunk."""
+        if not self.queue:
+            return self.parser.snapshot
+        return self.last_chunk.snapshot if isinstance(self.last_chunk, ChunkEvent) else None
 
     def raise_failure(self) -> None:
         """Raise the error that the stream ended with, if it did."""
@@ -171,3 +187,12 @@ class Reading:
     def usage(self) -> CompletionUsage | None:
         """The token counts, or None if the server sent none."""
         return self.completion().usage
+
+
+def _abort_instead(undelivered: list[ChatStreamEvent]) -> AbortEvent:
+    """The end of a stream that had been read to its end, but not delivered when it was stopped."""
+    error = APIUserAbortError("the stream was aborted")
+    last = undelivered[-1]
+    if isinstance(last, EndEvent | ErrorEvent):
+        error.completion = lambda: last.snapshot
+    return AbortEvent(error, getattr(last, "_frame", None))

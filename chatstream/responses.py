@@ -116,7 +116,7 @@ class ResponseReads:
         while len(body) <= _MAX_ERROR_BODY:
             try:
                 self._pull()
-            except StopIteration:
+            except Exception:  # noqa: BLE001  the status is known: a body that breaks off only says less about it
                 break
             body += b"".join(self._ready)
         self._ready = []
@@ -164,7 +164,7 @@ class AsyncResponseReads:
         while len(body) <= _MAX_ERROR_BODY:
             try:
                 await self._pull()
-            except StopAsyncIteration:
+            except Exception:  # noqa: BLE001  the status is known: a body that breaks off only says less about it
                 break
             body += b"".join(self._ready)
         self._ready = []

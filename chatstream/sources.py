@@ -14,6 +14,7 @@ import os
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import (
@@ -276,6 +277,8 @@ def transport_error(error: Exception, *, bytes_seen: bool) -> ChatStreamError | 
     elif names & {"ConnectError", "StreamConsumed", "StreamClosed"}:
         connect = "ConnectError" in names
         ours = APIConnectionError("no connection") if connect else StreamConsumedError("it was read or closed already")
+    elif isinstance(error, JSONDecodeError | UnicodeDecodeError):
+        ours = StreamProtocolError(f"the source could not read what it got ({type(error).__name__})")
     elif isinstance(error, OSError | EOFError | zlib.error) or library in _TRANSPORTS:
         ours = StreamInterruptedError(f"the connection broke off ({type(error).__name__})")
     if ours is not None:

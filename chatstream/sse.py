@@ -96,6 +96,7 @@ class SSEDecoder:
         self._failed = False
         self._closed = False
         self.field_seen: bool = False
+        self.lines_ended: bool = False
         self.last_event_id: str = ""
         self.reconnection_time: int | None = None
 
@@ -215,6 +216,7 @@ class SSEDecoder:
         elif 10 not in data:
             self._take_partial(data)
             return
+        self.lines_ended = True
         lines = data.split(b"\n")
         rest = lines.pop()
         if self._dropping:

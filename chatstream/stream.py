@@ -50,13 +50,13 @@ class _Stream(EventEmitter):
 
     @property
     def snapshot(self) -> ChatCompletion | None:
-        """The completion so far, or None before the first chunk; built when read."""
-        return self._reading.parser.snapshot
+        """The completion as of the event you are at, or None before the first chunk; built when read."""
+        return self._reading.snapshot()
 
     @property
     def end(self) -> StreamEnd | None:
-        """How the stream ended; None while it has not."""
-        return self._reading.parser.end
+        """How the stream ended; None until you have come to its last event."""
+        return self._reading.end
 
     @property
     def stats(self) -> StreamStats:
@@ -72,7 +72,7 @@ class _Stream(EventEmitter):
 
     def _missed(self, event: str) -> ChatStreamError:
         message = f"the stream ended without {event!r}"
-        return StreamConsumedError(message, completion=lambda: self._reading.parser.snapshot)
+        return StreamConsumedError(message, completion=self._reading.snapshot)
 
 
 class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
@@ -133,9 +133,12 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
             reading.check_open()
             self._read()
         event = queue.popleft()
-        if not queue and event.type in TERMINAL:
-            reading.terminal = event
-        if event.type in self.active:
+        kind = event.type
+        if kind == "chunk":
+            reading.last_chunk = event
+        elif not queue and kind in TERMINAL:
+            reading.conclude(event)
+        if kind in self.active:
             self.emit(event)
         return event
 
@@ -291,9 +294,12 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
             reading.check_open()
             await self._read()
         event = queue.popleft()
-        if not queue and event.type in TERMINAL:
-            reading.terminal = event
-        if event.type in self.active:
+        kind = event.type
+        if kind == "chunk":
+            reading.last_chunk = event
+        elif not queue and kind in TERMINAL:
+            reading.conclude(event)
+        if kind in self.active:
             await self.emit_async(event)
         return event
 

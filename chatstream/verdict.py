@@ -42,10 +42,12 @@ def judge(choices: Iterable[Choice], *, done_seen: bool | None, whole: bool) -> 
     return "incomplete"
 
 
-def incomplete_error(choices: Iterable[Choice]) -> IncompleteStreamError:
+def incomplete_error(choices: Iterable[Choice], *, lines_ended: bool) -> IncompleteStreamError:
     """The error of a stream that was cut, saying what is missing."""
     unfinished = [choice.index for choice in choices if choice.finish_reason is None]
     what = f"choice {unfinished[0]} has no finish reason" if unfinished else "no choice came"
+    if not unfinished and not lines_ended:
+        what += ", and no line ended (lines are to be given with their ends)"
     return IncompleteStreamError(f"the stream ended too early: {what}")
 
 

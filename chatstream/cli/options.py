@@ -1,0 +1,62 @@
+"""What can be said on the command line: one parser, and the options that the commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import Any, NoReturn
+
+from chatstream.cli.exits import CommandError, writing
+
+__all__ = ["Parser", "add_play_options"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, as all errors here are."""
+
+    def __init__(self, **options: Any) -> None:
+        # No abbreviations: an option added later must not change what a script's `--f` means.
+        super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print over several lines."""
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own ignores that it cannot write.
+        file = file or sys.stdout
+        if file is not None:
+            with writing():
+                file.write(message)
+
+
+def add_play_options(parser: Parser) -> None:
+    """The options of a command that plays a stream."""
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N|max",
+        help="N times as fast as it came, or without waiting (default: 1)",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("events", "print each event as a line of JSON"),
+        ("final", "print the whole completion as JSON, once it is there"),
+        ("text", "print the content of choice 0, and nothing else"),
+    ):
+        shown.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=text)
+
+
+def _speed(text: str) -> float | None:
+    """How many times as fast; None for at once."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number greater than 0 nor 'max'")
+    return speed
