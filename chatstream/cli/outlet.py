@@ -41,7 +41,7 @@ class Outlet:
     def __init__(self, file: TextIO | None, *, environ: Mapping[str, str] = os.environ) -> None:
         self._file = file
         self._encoding = getattr(file, "encoding", None) or "utf-8"
-        self.is_terminal = file is not None and file.isatty()
+        self.is_terminal: bool = file is not None and file.isatty()
         plain = environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb"
         self._styled = self.is_terminal and not plain
         self._in_line = False

@@ -92,7 +92,7 @@ class Screen:
         self._parts: dict[tuple[int, str, int | None], _Part] = {}
         self._live: _Part | None = None  # the one that grows
         self._done_choices: set[int] = set()
-        self.is_empty = True
+        self.is_empty: bool = True
 
     def show(self, event: ChatStreamEvent) -> None:
         """Show what an event adds to the screen."""
