@@ -64,7 +64,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], i
         elif value is None or (before is not None and _same(before, value)):
             continue
         else:
-            size = approximate_size(value) + (16 + len(key) if before is None else -approximate_size(before))
+            size = approximate_size(value) + (64 + len(key) if before is None else -approximate_size(before))
         if merged is old:
             merged = dict(old)
         merged[key] = value

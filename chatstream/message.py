@@ -164,7 +164,7 @@ class Message:
             last = self._details[-1] if self._details else {}
             place = len(self._details) - (last.get("type") == detail.get("type") and bool(last))
         if place == len(self._details):
-            self._ledger.charge_extras(64)
+            self._ledger.charge_extras(128)  # the list is copied when an entry is new, so their number must stay small
             self._details = [*self._details, {}]
             self.node = None
         entry = self._details[place]

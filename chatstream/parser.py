@@ -326,8 +326,8 @@ class ChatStreamParser:
         named = line.startswith(b"error:")
         if named:
             line = line[6:].strip(_WHITE_SPACE)
-        if line[:1] not in (b"{", b"["):
-            return
+        if line[:1] + line[-1:] not in (b"{}", b"[]"):
+            return  # no JSON object, nor one in an array
         try:
             raw, _ = read_json(line, max_depth=self._limits.max_depth)
         except (StreamProtocolError, StreamLimitError):

@@ -73,12 +73,14 @@ class Call:
         """Set it if it is empty; take a longer one in its place; append a fragment while there are no arguments."""
         if type(name) is not str or not name or name == self.name:
             return
-        if not self.name or name.startswith(self.name):
-            self.name = name
-        elif not self.has_text():
-            self.name += name
-        else:
-            return
+        before = self.name or ""
+        if not name.startswith(before):
+            if self.has_text():
+                return
+            name = before + name
+        # What is copied is charged, and not what is added: names are short, and not meant to grow for ever.
+        self.ledger.charge_extras(len(name))
+        self.name = name
         self.node = None
 
     def take_arguments(self, value: Any) -> str:
