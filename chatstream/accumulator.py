@@ -15,9 +15,10 @@ from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamLimitError
 from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
 from chatstream.frames import Frame
-from chatstream.ledger import Ledger
+from chatstream.jsontext import plain
+from chatstream.ledger import Ledger, approximate_size
 from chatstream.members import Members
-from chatstream.readers import Readers
+from chatstream.readers import Readers, own_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,10 +85,11 @@ class ChatCompletionAccumulator:
 
     def _add(self, chunk: Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
         raw, odd = plain_mapping(chunk, self.ledger.limits.max_depth)
+        self.ledger.event_size = approximate_size(raw)
         failed = has_error(raw)
         read = self.read(read_payload(raw) if failed else raw, odd=odd)
         if read is not None:
-            self.add_chunk(read, raw, out)
+            self.add_chunk(read, plain(raw, keep_infinities=True), out)
         if failed:
             raise read_error(raw)
 
@@ -177,6 +179,7 @@ class ChatCompletionAccumulator:
             if value == first[key] or not value or value != value:  # noqa: PLR0124  NaN says nothing
                 continue
             if not first[key]:
+                self.ledger.charge_extras(approximate_size(value))
                 first[key] = value
                 self._tree = None
             elif key == "id":
@@ -224,4 +227,4 @@ class ChatCompletionAccumulator:
 def _put(node: dict[str, Any], key: str, value: Any) -> None:
     node.pop(key, None)
     if value is not None:
-        node[key] = value
+        node[key] = own_copy(value)

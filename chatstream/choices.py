@@ -34,6 +34,7 @@ from chatstream.events import (
 from chatstream.members import Members
 from chatstream.message import Message
 from chatstream.partial_json import read_whole_object
+from chatstream.readers import own_copy
 from chatstream.text import Items, Text
 from chatstream.tool_calls import Addition, Call, ToolCalls
 
@@ -211,7 +212,7 @@ class Choice:
         content = text.read()
         if self.finish_reason not in _UNUSABLE:
             self.parsed = self._readers.read_content(content)
-        out.append(ContentDoneEvent(self.index, content, self.parsed))
+        out.append(ContentDoneEvent(self.index, content, own_copy(self.parsed)))
 
     def _add_refusal(self, delta: str, out: list[ChatStreamEvent]) -> None:
         if delta:
@@ -237,7 +238,7 @@ class Choice:
                 self.node = None
 
     def _add_tokens(self, key: str, tokens: list[Any], out: list[ChatStreamEvent]) -> None:
-        self._ledger.charge_text(64 * len(tokens))
+        self._ledger.charge_text(self._ledger.event_size)
         items = self._logprobs.get(key)
         if items is None:
             items = self._logprobs[key] = Items(self._ledger.marks)
@@ -330,7 +331,8 @@ class Choice:
         value, complete = self._read_arguments(arguments)
         if value is not None:
             call.parsed = self._readers.read_arguments(call.name, arguments.strip() or "{}", value)
-        out.append(FunctionToolCallArgumentsDoneEvent(*about, arguments, call.parsed, complete))
+        parsed = own_copy(call.parsed)
+        out.append(FunctionToolCallArgumentsDoneEvent(*about, arguments, parsed, complete))
 
     def _add_audio(self, data: bytes, transcript: str, out: list[ChatStreamEvent]) -> None:
         if data or transcript:
@@ -346,6 +348,7 @@ class Choice:
             out.append(AudioDoneEvent(self.index, audio.make_node(), tuple(self._ledger.marks)))
 
     def _finish(self, reason: str, out: list[ChatStreamEvent]) -> None:
+        self._ledger.charge_extras(len(reason))
         self.finish_reason = reason
         self.end_parts(out)
         out.append(ChoiceDoneEvent(self.index, reason))

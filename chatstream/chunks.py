@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolError
-from chatstream.jsontext import DEEPEST, mend, write_json
+from chatstream.jsontext import DEEPEST, mend, plain, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,8 +35,8 @@ _NO_DELTA: dict[str, Any] = {}
 _ERROR_KEYS = frozenset({"error", "message", "type", "code", "param", "object"})
 _CHUNK_KEYS = ("choices", "usage", "id", "error")
 _CHOICE_KEYS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
-# Never the object itself: an answer may stand beside the error, and messages end in logs. It is all in `body`.
 _UNWORDED = "the server sent an error without a message"
+_LONGEST_INT = 14_284  # bits: 4,300 digits, past which Python does not write a number out
 _PART_TEXTS = {None: ("text",), "text": ("text",), "output_text": ("text",), "thinking": ("thinking",)}
 _TEXT_KEYS = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -164,22 +164,33 @@ def read_error(raw: Any) -> APIStreamError:
     """The error that a JSON value describes; whatever it is, something readable comes of it."""
     if type(raw) is list and len(raw) == 1:
         raw = raw[0]
-    body = raw
+    raw = body = plain(raw, keep_infinities=True)
     if type(raw) is dict:
         inner = raw.get("error")
         raw = inner or raw
         if type(raw) is dict and type(raw.get("error")) is dict:
             raw = raw["error"]
     if type(raw) is not dict:
-        return APIStreamError(_worded(raw), body=body)
+        return APIStreamError(_words(raw) or _UNWORDED, body=body)
     code = raw.get("code")
+    worded = (_words(raw.get(key)) for key in ("message", "detail", "error", "msg"))
     return APIStreamError(
-        _worded(next((raw[key] for key in ("message", "detail", "error", "msg") if raw.get(key)), _UNWORDED)),
+        next(filter(None, worded), _UNWORDED),
         type=_text_or_none(raw.get("type")),
         code=code if type(code) in (str, int) else None,
         param=_text_or_none(raw.get("param")),
         body=body,
     )
+
+
+def _words(value: Any) -> str:
+    """The service's own words: a string, or the messages of a list of problems, as web frameworks have it.
+
+    Nothing else is shown: an answer or a prompt may stand beside the words, and messages end in logs.
+    """
+    if type(value) is list:
+        return "; ".join(filter(None, (_words(entry.get("msg")) for entry in value if type(entry) is dict)))
+    return value if type(value) is str else ""
 
 
 def read_payload(raw: dict[str, Any]) -> dict[str, Any]:
@@ -189,12 +200,8 @@ def read_payload(raw: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if key != "error"}
 
 
-def _worded(value: Any) -> str:
-    return mend(value) if type(value) is str else write_json(value)
-
-
 def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _worded(value)
+    return None if value is None or type(value) in (dict, list) else value if type(value) is str else write_json(value)
 
 
 def _named(value: Any) -> str:
@@ -284,8 +291,10 @@ def _plain(value: Any, depth: int, odd: list[bool]) -> Any:
         if not value.isascii() and _has_surrogate(value):
             odd.append(True)
         return value
-    if value is None or kind is int or kind is bool or kind is float:
+    if value is None or kind is bool or kind is float:
         return value
+    if kind is int:
+        return _plain_scalar(value, depth, odd)
     if depth <= 0:
         raise RecursionError
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):
@@ -314,6 +323,8 @@ def _plain_scalar(value: Any, depth: int, odd: list[bool]) -> Any:
     if isinstance(value, str):
         return _plain(str.__str__(value), depth, odd)
     if isinstance(value, int):
+        if value.bit_length() > _LONGEST_INT:
+            raise StreamProtocolError("a number with too many digits")
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

@@ -76,12 +76,14 @@ MAX_TEXT = 500  # characters of str(error): enough for any service's own words, 
 # What looks like a credential in a service's message. Services echo keys back ("Incorrect API key provided: sk-…"),
 # and messages end in logs. The prefix stays, so that the reader can tell which key it was about.
 _SECRETS = (
-    re.compile(r"\b((?:sk|pk|rk|gsk|xai|pplx|hf|nvapi|ghp|github_pat|key|api)[-_])[\w*\-]{6,}"),
-    re.compile(r"\b(AIza)[\w\-]{10,}"),
-    re.compile(r"(?i)\b(bearer\s+|basic\s+)[^\s\"',;]{6,}"),
+    re.compile(r"(?<![A-Za-z0-9])((?:sk|pk|rk|gsk|csk|xai|pplx|hf|nvapi|ghp|github_pat|fw|r8)[-_])[\w*.\-]{6,}"),
+    re.compile(r"\b(AIza|AKIA|ya29\.|eyJ)[\w.\-]{10,}"),
+    re.compile(r"(?i)\b((?:bearer|basic)[\s:]+)[^\s\"',;]{6,}"),
     re.compile(
-        r"(?i)\b((?:api[-_ ]?key|access[-_ ]?token|token|secret|password)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;}]{6,}"
+        r"(?i)((?:key|token|secret|password|authorization)(?: provided)?[\"']?\s*[:=]\s*[\"']?"
+        r"(?:(?:bearer|basic|token)\s+)?)[^\s\"',;}&]{6,}"
     ),
+    re.compile(r"\b()[A-Za-z0-9]{32,}\b"),  # keys that are hex or base62, and nothing else
 )
 
 

@@ -115,7 +115,7 @@ class _Event(msgspec.Struct, frozen=True, eq=False, gc=False):
         return self.to_dict(lazies=True) == other.to_dict(lazies=True)
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        return hash((type(self), getattr(self, "choice_index", None)))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._names())

@@ -21,9 +21,9 @@ __all__ = ["BAD_UTF8", "DEEPEST", "ODD_STRINGS", "mend", "plain", "read_json", "
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|$)|[\[{]|[\]}]', re.DOTALL)
+_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_NUMBER = 4300  # digits: what int() accepts by default, and more than any number that means something
-_PERHAPS_LONG = re.compile(rb"[\d.eE+\-]{%d}" % (_LONGEST_NUMBER + 1))
+_PERHAPS_LONG = re.compile(rb"(?<![\d.eE+\-])[\d.eE+\-]{%d}" % (_LONGEST_NUMBER + 1))
 
 DEEPEST = 300  # levels that can be walked whatever the caller's own depth is: Python's stack has 1,000 by default
 

@@ -20,8 +20,10 @@ _UNLIMITED = 2**62
 class Ledger:
     """Marks, limits and notes of one completion."""
 
-    __slots__ = ("_calls_left", "_extras_left", "_notes", "_text_left", "completion_id", "event_number", "limits",
-                 "marks", "max_arguments")  # fmt: skip
+    __slots__ = (
+        "_calls_left", "_extras_left", "_notes", "_text_left", "completion_id", "event_number", "event_size",
+        "limits", "marks", "max_arguments",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self.limits: Limits = limits
@@ -32,6 +34,7 @@ class Ledger:
         self._calls_left = _UNLIMITED if limits.max_tool_calls is None else limits.max_tool_calls
         self._notes: dict[AnomalyKind, list[int]] = {}
         self.event_number: int = 0
+        self.event_size: int = 0  # bytes, about: what lists of tokens are charged by, since counting them costs as much
         self.completion_id: Any = None
 
     def text(self) -> Text:

@@ -11,9 +11,12 @@ from typing import Any
 
 from chatstream.ledger import Ledger, approximate_size
 
-__all__ = ["Members"]
+__all__ = ["KEY_SIZE", "Members"]
 
-_KEY_SIZE = 256  # charged for each key: a new one copies all that are there, so their number must stay small
+KEY_SIZE = 256  # charged for each key: a new one copies all that are there, so their number must stay small
+# A change copies the object it is made in. That is free for objects of a sane size; for one of thousands of members it
+# is charged, since a small chunk could otherwise cost as much as a large one, for ever.
+_FREE_COPY = 16
 
 
 class Members:
@@ -38,27 +41,29 @@ class Members:
         old = self.values.get(key)
         if type(value) is not dict or type(old) is not dict:
             return self.set(key, value)
-        merged, grown = _merged(old, value)
+        merged, grown, copied = _merged(old, value)
         if merged is old:
             return False
-        self._take(key, merged, grown)
+        self._take(key, merged, grown + copied // _FREE_COPY)
         return True
 
     def _take(self, key: str, value: Any, grown: int) -> None:
-        self._ledger.charge_extras(grown if key in self.values else grown + len(key) + _KEY_SIZE)
+        grown += len(self.values) // _FREE_COPY
+        self._ledger.charge_extras(grown if key in self.values else grown + len(key) + KEY_SIZE)
         self.values = {**self.values, key: value}
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The one object with the other put into it, and by how much it grew; the very same object if nothing is new.
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], int, int]:
+    """The one object with the other put into it, by how much it grew, and how many members were copied for that.
 
-    Only what is new is looked at and measured: what is there may be much larger.
+    The very same object if nothing is new. Only what is new is looked at: what is there may be much larger.
     """
-    merged, grown = old, 0
+    merged, grown, copied = old, 0, 0
     for key, value in new.items():
         before: Any = merged.get(key)
         if type(before) is dict and type(value) is dict:
-            value, size = _merged(before, value)  # noqa: PLW2901
+            value, size, inner = _merged(before, value)  # noqa: PLW2901
+            copied += inner
             if value is before:
                 continue
         elif value is None or (before is not None and _same(before, value)):
@@ -67,9 +72,10 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], i
             size = approximate_size(value) + (64 + len(key) if before is None else -approximate_size(before))
         if merged is old:
             merged = dict(old)
+            copied += len(old)
         merged[key] = value
         grown += size
-    return merged, grown
+    return merged, grown, copied
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from chatstream.jsontext import write_json
 from chatstream.ledger import Ledger, approximate_size
-from chatstream.members import Members
+from chatstream.members import KEY_SIZE, Members
 from chatstream.text import Blob, Items, Text
 from chatstream.tool_calls import Call
 
@@ -49,6 +49,7 @@ class Message:
     def take_role(self, role: Any) -> None:
         """The first role that is not empty."""
         if not self.role and type(role) is str and role:
+            self._ledger.charge_extras(len(role))
             self.role = role
             self.node = None
 
@@ -175,6 +176,7 @@ class Message:
             if key in _DETAIL_TEXTS and type(value) is str:
                 text = entry.get(key)
                 if type(text) is not Text:
+                    self._ledger.charge_extras(KEY_SIZE)  # one more mark in each event
                     text = changed[key] = self._ledger.text()
                 fragment = self._ledger.mended(text, value)
                 self._ledger.charge_text(len(fragment))
@@ -182,7 +184,7 @@ class Message:
             elif entry.get(key) != value:
                 before = entry.get(key)
                 held = 0 if before is None or type(before) is Text else approximate_size(before)
-                self._ledger.charge_extras(approximate_size(value) - held)
+                self._ledger.charge_extras(approximate_size(value) - held + (0 if key in entry else len(key)))
                 changed[key] = value
         if changed:
             self._details = [*self._details]
@@ -217,6 +219,8 @@ class Message:
     def take_other(self, key: str, value: Any) -> None:
         """Merge a member that the API does not have."""
         if type(value) is list and not any(type(inner) in (dict, list) for inner in value):
+            if key not in self._lists:
+                self._ledger.charge_extras(KEY_SIZE + len(key))
             self._ledger.charge_text(approximate_size(value))
             self._list(key).extend(value)
             return
@@ -271,7 +275,11 @@ class Audio:
             if value is None:
                 continue
             if key in {"id", "expires_at"}:
-                if getattr(self, key) != value:
+                held = getattr(self, key)
+                if held != value:
+                    self._ledger.charge_extras(
+                        approximate_size(value) - (0 if held is None else approximate_size(held))
+                    )
                     setattr(self, key, value)
                     self.node = None
             elif key not in _AUDIO_KEYS and self._others.merge(key, value):

@@ -17,7 +17,8 @@ from chatstream.chunks import has_error, plain_mapping, read_error, read_payload
 from chatstream.ends import Limits, StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError, StreamLimitError, StreamProtocolError
 from chatstream.events import AbortEvent, EndEvent, ErrorEvent
-from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, read_json
+from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, plain, read_json
+from chatstream.ledger import approximate_size
 from chatstream.readers import Readers, arguments_reader, content_reader
 from chatstream.sse import COMMENT, Block, SSEDecoder, Stray
 from chatstream.verdict import FINISH_ERRORS, incomplete_error, is_completion, judge, late_error, not_a_stream
@@ -63,7 +64,9 @@ class ChatStreamParser:
         if unknown := self._raise_on - FINISH_ERRORS.keys():
             problem = f"raise_on takes {sorted(FINISH_ERRORS)}, not {sorted(unknown)}"
             raise ValueError(problem)
-        self._readers = Readers(content_reader(response_format), arguments_reader(tools))
+        tools = list(tools or ())
+        models = [model for model in (response_format, *tools) if hasattr(model, "model_json_schema")]
+        self._readers = Readers(content_reader(response_format), arguments_reader(tools), models)
         if hasattr(response_format, "model_validate_json"):
             self._raise_on |= FINISH_ERRORS.keys()  # a model was asked for: an answer that was cut is none
         self._limits = limits
@@ -78,7 +81,8 @@ class ChatStreamParser:
         self._leading: list[bytes] = []  # lines before the first field: perhaps a document
         self._leading_size = 0
         self._source: str | None = None  # "bytes" or "chunks", once something was fed
-        self._closed = False
+        self._closed = False  # by the caller, who must not feed any more
+        self._exhausted = False  # nothing more comes, for whatever reason
         self._in_tail = False  # reading an unfinished last event: what is not whole there is no failure
         self._tail_broken = False  # what is not whole has been reached
         self._comments = 0
@@ -142,13 +146,17 @@ class ChatStreamParser:
             except (StreamProtocolError, StreamLimitError) as error:
                 self._fail(error, out)
             else:
-                self._take_json(raw, ODD_STRINGS if odd else 0, raw, out)
+                self._ledger.event_size = approximate_size(raw)
+                # The event's is a copy of its own: whoever changes it must not change the completion.
+                data = plain(raw, keep_infinities=True)
+                self._take_json(raw, ODD_STRINGS if odd else 0, data, out)
         return out
 
     def close(self) -> list[ChatStreamEvent]:
         """The events at the clean end of the source, the terminal one among them unless it was given before."""
         out: list[ChatStreamEvent] = []
         if not self._closed:
+            self._closed = True
             self._take_rest(out)
             if self.end is None:
                 self._conclude(out, done_seen=None if self._source == "chunks" else False)
@@ -157,7 +165,7 @@ class ChatStreamParser:
     def fail(self, error: ChatStreamError) -> list[ChatStreamEvent]:
         """The events at an unclean end: what was still whole, then ``error``, unless ``[DONE]`` had come."""
         out: list[ChatStreamEvent] = []
-        if not self._closed:
+        if self.end is None:
             self._take_rest(out, clean=False)
             if self.end is None:
                 self._fail(error, out)
@@ -165,9 +173,9 @@ class ChatStreamParser:
 
     def abort(self) -> list[ChatStreamEvent]:
         """The AbortEvent of a stream that you stop, unless it had ended."""
-        if self.end is not None or self._closed:
+        if self.end is not None:
             return []
-        self._closed = True
+        self._exhausted = True
         error = APIUserAbortError("the stream was aborted")
         self.end = self._stream_end("aborted", done_seen=None if self._source == "chunks" else False)
         return [AbortEvent(error, self._attach(error))]
@@ -229,6 +237,7 @@ class ChatStreamParser:
         if self.end is not None:
             return
         self._ledger.event_number += 1
+        self._ledger.event_size = len(data)
         data = data.strip(_WHITE_SPACE)
         if name == "error":
             self._take_error(data, out)
@@ -291,7 +300,8 @@ class ChatStreamParser:
         try:
             raw, _ = read_json(data, max_depth=self._limits.max_depth)
         except (StreamProtocolError, StreamLimitError):
-            raw = data.decode("utf-8", "replace")
+            # Words of its own, unless it looks like a chunk that was cut.
+            raw = None if data[:1] in (b"{", b"[") else data.decode("utf-8", "replace")
         if type(raw) is dict and ("choices" in raw or raw.get("usage")):
             try:
                 chunk = self._accumulator.read(read_payload(raw), odd=True)
@@ -326,8 +336,8 @@ class ChatStreamParser:
         named = line.startswith(b"error:")
         if named:
             line = line[6:].strip(_WHITE_SPACE)
-        if line[:1] + line[-1:] not in (b"{}", b"[]"):
-            return  # no JSON object, nor one in an array
+        if line[:1] + line[-1:] not in (b"{}", b"[]") or not (named or b"error" in line or b"\\" in line):
+            return  # no JSON error object, nor one in an array: a server that talks is not worth parsing
         try:
             raw, _ = read_json(line, max_depth=self._limits.max_depth)
         except (StreamProtocolError, StreamLimitError):
@@ -339,7 +349,7 @@ class ChatStreamParser:
 
     def _take_rest(self, out: list[ChatStreamEvent], *, clean: bool = True) -> None:
         """Read what is whole of an unfinished last event, or of a body that was no event stream at all."""
-        self._closed = True
+        self._exhausted = True
         if self.end is not None or self._source == "chunks":
             return
         self._take_blocks(self._decoder.close_blocks(), out)
@@ -398,7 +408,7 @@ class ChatStreamParser:
         except StreamLimitError as error:
             self._fail(error, out)
             return
-        late = late_error(choices, self._raise_on, self._readers.failure)
+        late = late_error(choices, self._raise_on, self._readers)
         if late is not None:
             self._fail(late, out, done_seen=done_seen)
         else:
@@ -436,7 +446,7 @@ class ChatStreamParser:
     def _stream_end(self, kind: EndKind, *, done_seen: bool | None) -> StreamEnd:
         choices = self._accumulator.choices.values()
         finish_seen = bool(choices) and all(choice.finish_reason is not None for choice in choices)
-        trailing = len(self._decoder.pending) if self._closed else 0
+        trailing = len(self._decoder.pending) if self._exhausted else 0
         return StreamEnd(kind, done_seen, finish_seen, trailing)
 
 

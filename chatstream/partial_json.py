@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
-from chatstream.jsontext import read_json
+from chatstream.jsontext import plain, read_json
 
 if TYPE_CHECKING:
     from chatstream.text import Text
@@ -37,9 +37,10 @@ def read_partial(text: str) -> Any:
 def read_whole_object(text: str) -> dict[str, Any] | None:
     """The object that the text is, all of it; None if it is anything else."""
     try:
-        value, _ = read_json(text.encode("utf-8", "replace"))
+        value, flags = read_json(text.encode("utf-8", "replace"))
     except (StreamProtocolError, StreamLimitError):
         return None
+    value = plain(value, keep_infinities=True) if flags else value
     return value if type(value) is dict else None
 
 

@@ -7,15 +7,16 @@ is kept until the stream has been read to its end.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
-from chatstream.jsontext import read_json
+from chatstream.jsontext import plain, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Readers", "arguments_reader", "content_reader"]
+__all__ = ["Readers", "arguments_reader", "content_reader", "own_copy"]
 
 
 class Readers:
@@ -25,16 +26,18 @@ class Readers:
     the first failure is kept in ``failure`` until the stream has been read to its end.
     """
 
-    __slots__ = ("arguments", "content", "failure", "has_format")
+    __slots__ = ("arguments", "content", "failure", "has_format", "models")
 
     def __init__(
         self,
         content: Callable[[str], Any] | None = None,
         arguments: Callable[[str | None, str], Any] | None = None,
+        models: Iterable[Any] = (),
     ) -> None:
         self.content: Callable[[str], Any] | None = content
         self.arguments: Callable[[str | None, str], Any] | None = arguments
         self.has_format: bool = content is not None
+        self.models: list[Any] = list(models)
         self.failure: Exception | None = None
 
     def read_content(self, text: str) -> Any:
@@ -44,6 +47,19 @@ class Readers:
     def read_arguments(self, name: str | None, text: str, value: dict[str, Any]) -> Any:
         """What the tool of that name makes of whole arguments: the object as it is where there is no such tool."""
         return value if self.arguments is None else self._read(self.arguments, name, text)
+
+    def where(self) -> str:
+        """Where the answer did not fit, and how, with no word of the answer in it: errors end in logs.
+
+        The names of a path are shown where the models know them; any other name is the answer's own.
+        """
+        try:
+            known = {name for model in self.models for name in _property_names(model.model_json_schema())}
+            failure: Any = self.failure
+            found: Any = failure.errors()
+            return "; ".join(_told(error, known) for error in found[:3]) or type(self.failure).__name__
+        except Exception:  # noqa: BLE001  somebody's exception class: it may be anything but pydantic's
+            return type(self.failure).__name__
 
     def _read(self, reader: Callable[..., Any], *given: Any) -> Any:
         try:
@@ -71,9 +87,10 @@ def content_reader(response_format: Any) -> Callable[[str], Any] | None:
 def _read_value(text: str) -> Any:
     """The JSON value of a content; None if it is none: a dict promises nothing about what comes back."""
     try:
-        return read_json(text.encode("utf-8", "replace"))[0]
+        value, flags = read_json(text.encode("utf-8", "replace"))
     except (StreamProtocolError, StreamLimitError):
         return None
+    return plain(value, keep_infinities=True) if flags else value
 
 
 def arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str], Any] | None:
@@ -86,3 +103,27 @@ def arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str],
         return models[name](text) if name in models else _read_value(text)
 
     return read
+
+
+def own_copy(parsed: Any) -> Any:
+    """A parsed value that its reader may change: plain containers are copied, what a model made is left as it is."""
+    return deepcopy(parsed) if type(parsed) in (dict, list) else parsed
+
+
+def _told(error: dict[str, Any], known: set[str]) -> str:
+    path = [str(part) if type(part) is int or part in known else "…" for part in error["loc"]]
+    return f"{'.'.join(path) or '(root)'}: {error['type']}"
+
+
+def _property_names(schema: Any) -> set[str]:
+    """The names of all properties in a JSON schema, however deep."""
+    names: set[str] = set()
+    if isinstance(schema, dict):
+        for key, inner in schema.items():
+            names |= _property_names(inner)
+            if key == "properties" and isinstance(inner, dict):
+                names |= set(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            names |= _property_names(inner)
+    return names

@@ -313,7 +313,7 @@ class SSEDecoder:
                 if b"\0" not in value:
                     self.last_event_id = value.decode("utf-8", "replace")
             elif value.isdigit() and len(value.lstrip(b"0")) <= _MAX_RETRY_DIGITS:
-                self._retry = self.reconnection_time = int(value)
+                self._retry = self.reconnection_time = int(value.lstrip(b"0") or b"0")
         if values:
             self._pass_on(event, b"\n".join(values), found)
 

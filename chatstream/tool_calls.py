@@ -162,7 +162,7 @@ class Call:
         if self.node is None:
             self.node = {"id": self.id, "type": self.type}
             if self.is_custom:
-                self.node["custom"] = {"name": self.name, "input": self.input or "", **self.function_extras.values}
+                self.node["custom"] = {**self.function_extras.values, "name": self.name, "input": self.input or ""}
                 if self.arguments is not None:
                     self.node["function"] = {"name": self.name, "arguments": self.arguments}
             else:
@@ -175,7 +175,8 @@ class Call:
     def function_node(self) -> dict[str, Any]:
         """Name and arguments, as they stand in a frame."""
         arguments: Any = "" if self.arguments is None else self.arguments
-        return {"name": self.name, "arguments": arguments, **self.function_extras.values}
+        # What is ours comes last: the other part of the call may have sent a member of the same name.
+        return {**self.function_extras.values, "name": self.name, "arguments": arguments}
 
 
 class Addition(msgspec.Struct, gc=False):
@@ -246,11 +247,13 @@ class ToolCalls:
         """Take id and type, each the first that is not empty."""
         call_id = _read_id(entry)
         if call_id and not call.id:
+            self._ledger.charge_extras(len(call_id))
             call.id = call_id
             call.node = None
             self._by_id[call_id] = call
         wire_type = entry.get("type")
         if type(wire_type) is str and wire_type and not call.wire_type:
+            self._ledger.charge_extras(len(wire_type))
             call.wire_type = wire_type
             call.node = None
         index = _read_index(entry)

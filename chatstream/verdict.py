@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from chatstream.choices import Choice
     from chatstream.ends import EndKind
+    from chatstream.readers import Readers
 
 __all__ = ["FINISH_ERRORS", "incomplete_error", "is_completion", "judge", "late_error", "not_a_stream"]
 
@@ -51,29 +52,17 @@ def incomplete_error(choices: Iterable[Choice], *, lines_ended: bool) -> Incompl
     return IncompleteStreamError(f"the stream ended too early: {what}")
 
 
-def late_error(
-    choices: Iterable[Choice], raise_on: frozenset[str], failure: Exception | None
-) -> ChatStreamError | None:
+def late_error(choices: Iterable[Choice], raise_on: frozenset[str], readers: Readers) -> ChatStreamError | None:
     """An error that waited until everything was read: a finish reason that was asked about, a content that is unfit."""
     for choice in choices:
         if choice.finish_reason in raise_on:
             kind, message = FINISH_ERRORS[choice.finish_reason]
             return kind(message)
-    if failure is None:
+    if readers.failure is None:
         return None
-    error = OutputParseError(f"the answer does not fit: {_where(failure)}")
-    error.__cause__ = failure
+    error = OutputParseError(f"the answer does not fit: {readers.where()}")
+    error.__cause__ = readers.failure
     return error
-
-
-def _where(failure: Exception) -> str:
-    """Where a model did not fit, without what stood there: errors end in logs, answers must not."""
-    errors = getattr(failure, "errors", None)
-    if not callable(errors):
-        return type(failure).__name__
-    found: Any = errors()
-    places = [f"{'.'.join(map(str, error['loc'])) or '(root)'}: {error['type']}" for error in found[:3]]
-    return "; ".join(places)
 
 
 def is_completion(raw: Any) -> bool:

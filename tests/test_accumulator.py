@@ -263,6 +263,17 @@ def test_a_message_counts_at_the_finish_if_nothing_was_streamed():
     assert found.each[1][1].delta == "new"
 
 
+@pytest.mark.parametrize(
+    "delta", [{}, None, {"role": "assistant"}, {"role": "assistant", "content": ""}, {"content": None}]
+)
+def test_a_delta_that_says_nothing_beside_the_finish_does_not_hide_the_message(delta):
+    for logprobs in (None, {"content": TOKENS}):
+        found = add(chunk(choice(delta=delta, message=aside("whole"), logprobs=logprobs, finish="stop")))
+        assert found.snapshot.choices[0].message.content == "whole"
+        assert types(found.events)[-1] == "choice.done"
+        assert of_type(found.events, "content.done")[0].content == "whole"
+
+
 def test_a_message_kept_from_an_earlier_chunk_counts_at_the_finish():
     assert message(chunk(choice(message=aside("kept"))), chunk(choice(finish="stop")))["content"] == "kept"
 

@@ -443,6 +443,16 @@ def test_a_text_of_another_type_never_raises_and_spoils_nothing(key, value):
     assert text == "".join(event.delta for event in of_type(found.events, f"{key}.delta"))
 
 
+@pytest.mark.parametrize(
+    "delta",
+    [{"content": True}, {"refusal": {"a": 1}}, {"reasoning": [1]}, {"audio": "x"}, {"function_call": "f"},
+     {"images": [5]}, {"annotations": ["x"]}, {"reasoning_details": [5]}, {"audio": {"data": 5}},
+     {"audio": {"transcript": []}}],
+)  # fmt: skip
+def test_a_value_that_a_field_cannot_have_is_left_out_and_noted(delta):
+    assert add(say(**delta)).anomalies == {"odd_shape": 1}
+
+
 def test_a_chunk_without_a_delta_makes_a_message_all_the_same():
     assert message(chunk(choice()))["content"] is None
 

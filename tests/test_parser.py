@@ -304,9 +304,10 @@ def test_a_stray_error_before_any_field_is_an_error_when_the_stream_begins():
 
 @pytest.mark.parametrize(
     "line",
-    [b"<html>", b"plain words", b"error: no json", b"error:", b'{"error": null}', b'{"error": ""}', b"{}", b"[]",
-     b"{broken", b'{"choices": [{"delta": {"content": "no"}}]}', b"[DONE]", b"Data: x", b" data: x", b"datax: y",
-     b"\xff\xfe", b"null"],
+    [b"<html>", b"plain words", b"error: no json", b"error:", b"error: [1]", b'error: ["x"]', b"error: 5",
+     b"error: {}", b'{"error": null}', b'{"error": ""}', b"{}", b"[]", b"{broken",
+     b'{"choices": [{"delta": {"content": "no"}}]}', b"[DONE]", b"Data: x", b" data: x", b"datax: y", b"\xff\xfe",
+     b"null"],
 )  # fmt: skip
 def test_any_other_stray_line_is_dropped_and_noted(line):
     reading = read(HI + line + b"\n\n" + END)
@@ -1203,6 +1204,7 @@ def test_content_that_does_not_fit_the_model_is_an_error_once_all_was_read(conte
     assert error.completion.choices[0].message.content == content
     assert error.completion.usage.total_tokens == 3
     assert "secret" not in str(error)
+    assert content != "{}" or "a: missing" in str(error)
     assert of_type(reading.events, "content.done")[0].parsed is None
 
 

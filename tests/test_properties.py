@@ -145,7 +145,7 @@ def test_plain_text_takes_the_short_way(monkeypatch):
     monkeypatch.setattr(
         ChatCompletionAccumulator, "add_plain_chunk", lambda *given: taken.append(add_plain_chunk(*given)) or taken[-1]
     )
-    for number in range(50):
+    for number in range(200):
         read(plain_body(Random(number)))
     assert sum(taken) > 50
     assert taken.count(False) > 10
@@ -274,6 +274,46 @@ def with_odd(place, odd):
             {"content": [odd, {"type": odd}, {"type": "text", "text": odd}, {"type": "thinking", "thinking": odd}]}
         ),
     }.get(place)
+
+
+NO_JSON = {
+    "a huge int": 10**5000,
+    "a huge negative int": -(10**5000),
+    "bytes": b"x",
+    "a set": {1},
+    "an object": object(),
+    "a number as a name": {1: 2},
+    "None as a name": {None: 2},
+}
+
+
+def in_itself(made):
+    made["x" if isinstance(made, dict) else slice(0)] = made if isinstance(made, dict) else [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    "value", [*NO_JSON.values(), in_itself({}), in_itself([])], ids=[*NO_JSON, "a dict in itself", "a list in itself"]
+)
+def test_no_parsed_value_makes_the_parser_raise(value):
+    """What a chunk that came parsed holds may be no JSON at all: then it is malformed."""
+    for place in (
+        chunk({"content": "b"}, extra=value),
+        chunk({"content": value}),
+        chunk({"content": "b"}, usage={"prompt_tokens": value}),
+    ):
+        parser, events = read_chunks([chunk({"content": "a"}), place, chunk(finish="stop")])
+        look_at_all(parser, events)
+        assert type(events[-1].error).__name__ in {"StreamProtocolError", "StreamLimitError"}
+        assert parser.snapshot.choices[0].message.content == "a"
+
+
+@pytest.mark.parametrize("max_depth", [1, 10, 256, 300, 301, 400, 1000, 5000, None])
+def test_whatever_depth_is_allowed_what_is_let_through_can_be_read(max_depth):
+    for depth in (3, 250, 299, 390, 900, 5000):
+        for data in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+            made = wire([chunk({"content": "a", "deep": 7}, finish="stop")]).replace(b'"deep": 7', b'"deep": ' + data)
+            look_at_all(*read([made], limits=Limits(max_depth=max_depth)))
 
 
 # 3. Deltas add up, and each snapshot is as of its event
@@ -833,6 +873,32 @@ def test_four_times_the_chunks_are_four_times_the_work(kind):
     (small, small_peaks), (large, large_peaks) = work(100), work(400)
     assert large / small < 4.4
     assert large_peaks / small_peaks < 5
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda name: {**chunk({"content": "a"}), name: 1},
+        lambda name: chunk({name: 1}),
+        lambda name: chunk({name: [1]}),
+        lambda name: chunk({"x": {name: 1}}),
+        lambda name: chunk({"audio": {name: 1}}),
+        lambda name: chunk({"reasoning_details": [{"type": name, "index": 1, "text": "a"}]}),
+        lambda name: chunk({"tool_calls": [{"index": 0, "id": "c", name: 1}]}),
+        lambda name: chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", name: 1}}]}),
+        lambda name: chunk({"function_call": {"name": "f", name: 1}}),
+        lambda name: chunk({}, choices=[{"index": 0, "delta": {}, name: 1}]),
+        lambda name: chunk({}, choices=[{"index": 0, "delta": {}, "logprobs": {name: 1}}]),
+    ],
+)
+def test_members_with_ever_new_names_are_limited(named):
+    """Or each chunk would cost what all before it said: work and memory would be quadratic."""
+    parser = ChatStreamParser(limits=Limits(max_extras=2**16))
+    for place in range(2**16 // 16):
+        if parser.feed_chunk(named(f"name{place}"))[-1].type == "error":
+            break
+    assert parser.end is not None
+    assert (parser.close(), parser.end.kind) == ([], "error")
 
 
 # The cut law: a stream that is cut never looks like a success that it is not

@@ -266,6 +266,14 @@ def test_a_type_that_never_came_is_custom_if_custom_is_there_else_function():
     assert of_type(add(calls({"index": 0, "custom": {"name": "f"}})).events, ADDED)[0].tool_type == "custom"
 
 
+def test_a_type_that_comes_late_is_in_the_next_snapshot():
+    found = add(calls(call(0, "a", "f")), calls(call(0, type="other")))
+    assert [event.snapshot.choices[0].message.tool_calls[0].type for event in of_type(found.events, "chunk")] == [
+        "function",
+        "other",
+    ]
+
+
 def test_a_name_is_set_if_empty_and_ignored_if_equal():
     assert each(
         call(0, "a"), call(0, name="f"), call(0, name="f"), call(0, name="f", arguments="{}"), call(0, name="f")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from chatstream.errors import APITimeoutError, StreamInterruptedError
+from chatstream.jsontext import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +42,9 @@ class _Script:
         if self._next < len(reads):
             read = reads[self._next]
             self._next += 1
-            return self._scaled(read.interval), read.data
+            # A chunk is handed out as a copy: whoever changes it must not change the next replay.
+            data = read.data if isinstance(read.data, bytes) else plain(read.data, keep_infinities=True)
+            return self._scaled(read.interval), data
         self.over = True
         # A flaw is where reading stopped, not something that happened then: nobody waits for it.
         return (0 if self._exchange.flaw else self._scaled(self._exchange.rest)), None
