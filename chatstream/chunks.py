@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolError
-from chatstream.jsontext import DEEPEST, mend, plain, write_json
+from chatstream.jsontext import deepest, mend, plain, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,9 +279,9 @@ def plain_mapping(chunk: Mapping[str, Any], max_depth: int | None) -> tuple[dict
     """
     odd: list[bool] = []
     try:
-        copy: dict[str, Any] = _plain(chunk, DEEPEST if max_depth is None else max_depth, odd)
+        copy: dict[str, Any] = _plain(chunk, deepest(max_depth), odd)
     except RecursionError:
-        raise StreamLimitError(limit="max_depth", value=max_depth) from None
+        raise StreamLimitError(limit="max_depth", value=deepest(max_depth)) from None
     return copy, bool(odd)
 
 

@@ -62,5 +62,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_arguments: int | None = 16 * 2**20  # characters of one call's arguments or input
     max_choices: int | None = 128
     max_tool_calls: int | None = 1024  # of one completion, all choices together
-    max_depth: int | None = 256  # nesting of one JSON value; None is as deep as Python can walk, 300 levels
+    max_depth: int | None = 256  # nesting of one JSON value; at most 300, as deep as Python can walk
     max_extras: int | None = 2**20  # approximate bytes of JSON held in members that the API does not have

@@ -17,7 +17,7 @@ import msgspec
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 
-__all__ = ["BAD_UTF8", "DEEPEST", "ODD_STRINGS", "mend", "plain", "read_json", "write_json"]
+__all__ = ["BAD_UTF8", "DEEPEST", "ODD_STRINGS", "deepest", "mend", "plain", "read_json", "write_json"]
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -43,7 +43,7 @@ def read_json(data: bytes, *, max_depth: int | None = DEEPEST) -> tuple[Any, int
     Raises StreamProtocolError for what is no JSON, StreamLimitError for what is nested deeper than ``max_depth``; None
     is as deep as can be walked, 300 levels.
     """
-    max_depth = DEEPEST if max_depth is None else max_depth
+    max_depth = deepest(max_depth)
     if data.count(b"[") + data.count(b"{") > max_depth:
         _check_depth(data, max_depth)
     if len(data) > _LONGEST_NUMBER and _PERHAPS_LONG.search(data):
@@ -54,6 +54,11 @@ def read_json(data: bytes, *, max_depth: int | None = DEEPEST) -> tuple[Any, int
         return _read_odd_json(data)
     except RecursionError:
         raise StreamLimitError(limit="max_depth", value=max_depth) from None
+
+
+def deepest(max_depth: int | None) -> int:
+    """The depth that is in force: no limit, or a higher one, is what can be walked."""
+    return DEEPEST if max_depth is None else min(max_depth, DEEPEST)
 
 
 def _read_odd_json(data: bytes) -> tuple[Any, int]:

@@ -14,12 +14,13 @@ from typing import Any
 
 from chatstream.jsontext import write_json
 from chatstream.ledger import Ledger, approximate_size
-from chatstream.members import KEY_SIZE, Members
+from chatstream.members import Members
 from chatstream.text import Blob, Items, Text
 from chatstream.tool_calls import Call
 
 __all__ = ["Audio", "Message"]
 
+_MARK_SIZE = 1024  # charged for each growing value that a peer may open: it is one more mark in every later event
 _DETAIL_TEXTS = frozenset({"text", "summary", "data"})
 _AUDIO_KEYS = frozenset({"id", "expires_at", "data", "transcript"})
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
@@ -176,7 +177,7 @@ class Message:
             if key in _DETAIL_TEXTS and type(value) is str:
                 text = entry.get(key)
                 if type(text) is not Text:
-                    self._ledger.charge_extras(KEY_SIZE)  # one more mark in each event
+                    self._ledger.charge_extras(_MARK_SIZE)
                     text = changed[key] = self._ledger.text()
                 fragment = self._ledger.mended(text, value)
                 self._ledger.charge_text(len(fragment))
@@ -220,7 +221,7 @@ class Message:
         """Merge a member that the API does not have."""
         if type(value) is list and not any(type(inner) in (dict, list) for inner in value):
             if key not in self._lists:
-                self._ledger.charge_extras(KEY_SIZE + len(key))
+                self._ledger.charge_extras(_MARK_SIZE + len(key))
             self._ledger.charge_text(approximate_size(value))
             self._list(key).extend(value)
             return

@@ -243,7 +243,9 @@ def check_stream_sync(expected, lines):
 
 async def check_stream_async(expected, lines):
     data = recorded(lines)
-    for reads in cuttings(data):
+    # Each read really waits: of a long stream, pieces of 16 bytes are small enough.
+    pieces = byte_by_byte(data) if len(data) < 10_000 else cut(data, range(16, len(data), 16))
+    for reads in ([data], pieces, random_cuts(data, Random(len(data)))):
         outcome = await through_async_stream(AsyncReads(reads))
         assert outcome.error is None
         check_merge(expected, outcome.completion)

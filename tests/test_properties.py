@@ -870,7 +870,7 @@ def test_four_times_the_chunks_are_four_times_the_work(kind):
 
         return opcodes(feed), peaks(ChatStreamParser(), reads)
 
-    (small, small_peaks), (large, large_peaks) = work(100), work(400)
+    (small, small_peaks), (large, large_peaks) = work(60), work(240)
     assert large / small < 4.4
     assert large_peaks / small_peaks < 5
 
