@@ -173,7 +173,7 @@ def read_error(raw: Any) -> APIStreamError:
     if type(raw) is not dict:
         return APIStreamError(_words(raw) or _UNWORDED, body=body)
     code = raw.get("code")
-    worded = (_words(raw.get(key)) for key in ("message", "detail", "error", "msg"))
+    worded = (_words(raw.get(key)) for key in ("message", "detail", "error", "msg", "type"))
     return APIStreamError(
         next(filter(None, worded), _UNWORDED),
         type=_text_or_none(raw.get("type")),
@@ -190,6 +190,8 @@ def _words(value: Any) -> str:
     """
     if type(value) is list:
         return "; ".join(filter(None, (_words(entry.get("msg")) for entry in value if type(entry) is dict)))
+    if type(value) in (int, float, bool):
+        return write_json(value)
     return value if type(value) is str else ""
 
 

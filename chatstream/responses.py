@@ -31,35 +31,36 @@ _MAX_INFLATED = 1024 * 1024  # bytes a step: a bomb is met by the parser's limit
 
 
 class _Encoding:
-    """A content encoding being undone: ``feed`` gives pieces, ``close`` raises if its end never came."""
+    """A content encoding being undone: ``feed`` bytes, ``read`` pieces of bounded size, ``close`` at their end."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._inflate: Any = None
-        self._head = b""
+        self._input = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """What these bytes stand for, in pieces of bounded size."""
-        if self._inflate is None:
-            self._head += data
-            if len(self._head) < 2:  # noqa: PLR2004  the head of zlib and the magic number of gzip
-                return []
-            data, self._head = self._head, b""
-            self._inflate = zlib.decompressobj(wbits=_window(data, self._name))
-        pieces: list[bytes] = []
-        while data:
-            piece = self._inflate.decompress(data, _MAX_INFLATED)
-            if piece:
-                pieces.append(piece)
-            data = self._inflate.unconsumed_tail
-            if self._inflate.eof and self._inflate.unused_data.strip(b"\0"):
-                data = self._inflate.unused_data  # another member
-                self._inflate = zlib.decompressobj(wbits=_window(data, self._name))
-        return pieces
+    def feed(self, data: bytes) -> None:
+        """Take the bytes of one read."""
+        self._input += data  # what was fed before has been read by now, but for a first byte
+
+    def read(self) -> bytes:
+        """The next piece of what was fed stands for; empty when there is no more of it."""
+        piece = b""
+        while self._input and not piece:
+            if self._inflate is not None and self._inflate.eof:
+                # Another member, or padding, which means nothing.
+                self._input = self._input.lstrip(b"\0")
+                self._inflate = None
+            if self._inflate is None:
+                if len(self._input) < 2:  # noqa: PLR2004  the head of zlib and the magic number of gzip
+                    break
+                self._inflate = zlib.decompressobj(wbits=_window(self._input, self._name))
+            piece = self._inflate.decompress(self._input, _MAX_INFLATED)
+            self._input = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+        return piece
 
     def close(self) -> None:
         """StreamInterruptedError unless the encoding's own end was seen."""
-        if self._head or (self._inflate is not None and not self._inflate.eof):
+        if self._input or (self._inflate is not None and not self._inflate.eof):
             raise StreamInterruptedError(f"the {self._name} body was cut")
 
 
@@ -87,7 +88,6 @@ class ResponseReads:
         self._response = response
         self._encoding = _encoding_of(response)
         self._reads: Any = None
-        self._ready: list[bytes] = []
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -98,28 +98,28 @@ class ResponseReads:
             self._reads = response.iter_bytes() if _is_foreign(response) else response.iter_raw()
             if response.status_code >= _ERROR_STATUS:
                 raise status_error(response, self._error_body())
-        while not self._ready:
-            self._pull()
-        return self._ready.pop(0)
+        return self._read()
 
-    def _pull(self) -> None:
-        try:
+    def _read(self) -> bytes:
+        encoding = self._encoding
+        if encoding is None:
             read: bytes = next(self._reads)
-        except StopIteration:
-            if self._encoding is not None:
-                self._encoding.close()
-            raise
-        self._ready = [read] if self._encoding is None else self._encoding.feed(read)
+            return read
+        while not (piece := encoding.read()):
+            try:
+                encoding.feed(next(self._reads))
+            except StopIteration:
+                encoding.close()
+                raise
+        return piece
 
     def _error_body(self) -> bytes:
         body = b""
         while len(body) <= _MAX_ERROR_BODY:
             try:
-                self._pull()
+                body += self._read()
             except Exception:  # noqa: BLE001  the status is known: a body that breaks off only says less about it
                 break
-            body += b"".join(self._ready)
-        self._ready = []
         return body[:_MAX_ERROR_BODY]
 
     def close(self) -> None:
@@ -135,7 +135,6 @@ class AsyncResponseReads:
         self._response = response
         self._encoding = _encoding_of(response)
         self._reads: Any = None
-        self._ready: list[bytes] = []
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -146,28 +145,28 @@ class AsyncResponseReads:
             self._reads = response.aiter_bytes() if _is_foreign(response) else response.aiter_raw()
             if response.status_code >= _ERROR_STATUS:
                 raise status_error(response, await self._error_body())
-        while not self._ready:
-            await self._pull()
-        return self._ready.pop(0)
+        return await self._read()
 
-    async def _pull(self) -> None:
-        try:
+    async def _read(self) -> bytes:
+        encoding = self._encoding
+        if encoding is None:
             read: bytes = await anext(self._reads)
-        except StopAsyncIteration:
-            if self._encoding is not None:
-                self._encoding.close()
-            raise
-        self._ready = [read] if self._encoding is None else self._encoding.feed(read)
+            return read
+        while not (piece := encoding.read()):
+            try:
+                encoding.feed(await anext(self._reads))
+            except StopAsyncIteration:
+                encoding.close()
+                raise
+        return piece
 
     async def _error_body(self) -> bytes:
         body = b""
         while len(body) <= _MAX_ERROR_BODY:
             try:
-                await self._pull()
+                body += await self._read()
             except Exception:  # noqa: BLE001  the status is known: a body that breaks off only says less about it
                 break
-            body += b"".join(self._ready)
-        self._ready = []
         return body[:_MAX_ERROR_BODY]
 
     async def aclose(self) -> None:

@@ -11,20 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFORMANCE = ROOT.parent / "shared" / "conformance"
 NO_CONFORMANCE = "the shared conformance data is not there (../shared/conformance)"
 
-# A run by hand searches at random: a new counterexample is found by somebody who can look at it, and Hypothesis
-# remembers it. CI tries more examples, but the same ones each time: red there means the change and not the dice.
-# No deadline in either: how long one example takes says more about the machine than about us.
-settings.register_profile("dev", deadline=None)
-settings.register_profile(
-    "ci",
-    max_examples=300,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+# A run tries the same examples each time: red means the change and not the dice. CI tries more of them, and whoever
+# looks for what nobody has thought of searches at random: HYPOTHESIS_PROFILE=search python -m pytest.
+# No deadline anywhere: how long one example takes says more about the machine than about us.
+_SAME_EACH_TIME = settings(derandomize=True, database=None, deadline=None, print_blob=True)
+settings.register_profile("default", _SAME_EACH_TIME, max_examples=60)
+settings.register_profile("ci", _SAME_EACH_TIME, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "default"))
 
 
 @pytest.fixture(params=["asyncio", "trio"], scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from chatstream.errors import StreamLimitError, StreamProtocolError
+from chatstream.errors import RecordingError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json
 from chatstream.recording.exchange import Exchange, Flaw, Read
 from chatstream.recording.reader import TextLine, lines, read_tape
@@ -23,6 +23,8 @@ __all__ = ["decompress", "read_exchanges"]
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_MAX_UNPACKED = 256 * 2**20  # bytes: hours of streaming, and no bomb
+_GZIP_PIECE = 2**20  # bytes unpacked a step
 _GZIP_BITS = 31  # zlib's word for: a gzip header, and the largest window
 _GZIP_STEP = 1024  # bytes: where a file is damaged, no more than what comes of these is lost
 _TAPE = re.compile(rb'\{[ \t]*"tape"[ \t]*:')
@@ -71,6 +73,7 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
     if not data.startswith(_GZIP):
         return data, False
     parts: list[bytes] = []
+    left = _MAX_UNPACKED
     member = zlib.decompressobj(_GZIP_BITS)
     for start in range(0, len(data), _GZIP_STEP):
         rest = data[start : start + _GZIP_STEP]
@@ -78,11 +81,16 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
             if member.eof:
                 rest = rest.lstrip(b"\0")  # padding between members, as on real tapes
                 member = zlib.decompressobj(_GZIP_BITS) if rest else member
+            if not rest:
+                break
             try:
-                parts.append(member.decompress(rest))
+                parts.append(member.decompress(rest, _GZIP_PIECE))
             except zlib.error:
                 return b"".join(parts), True
-            rest = member.unused_data
+            left -= len(parts[-1])
+            if left < 0:
+                raise RecordingError(f"it unpacks to more than {_MAX_UNPACKED >> 20} MiB")
+            rest = member.unused_data if member.eof else member.unconsumed_tail
     return b"".join(parts), not member.eof
 
 
@@ -98,13 +106,12 @@ def _read_head(data: bytes) -> tuple[dict[str, Any] | None, int]:
 
 
 def _read_headers(head: bytes) -> dict[str, str]:
-    headers: dict[str, str] = {}
+    headers: dict[str, list[str]] = {}
     for line in head.decode("latin-1").splitlines():
         name, colon, value = line.partition(":")
         if colon:
-            name = name.strip().lower()
-            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
-    return headers
+            headers.setdefault(name.strip().lower(), []).append(value.strip())
+    return {name: ", ".join(values) for name, values in headers.items()}
 
 
 def _begins_tape(first: TextLine) -> bool:
