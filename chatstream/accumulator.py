@@ -15,10 +15,10 @@ from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamLimitError
 from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
 from chatstream.frames import Frame
-from chatstream.jsontext import plain
+from chatstream.jsontext import copied, plain
 from chatstream.ledger import Ledger, approximate_size
 from chatstream.members import Members
-from chatstream.readers import Readers, own_copy
+from chatstream.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,7 +121,7 @@ class ChatCompletionAccumulator:
     def _add_usage(self, usage: Any, out: list[ChatStreamEvent]) -> None:
         if type(usage) is not dict:
             self.ledger.note("odd_shape")
-        elif usage != self._usage:
+        elif usage != self._usage and repr(usage) != repr(self._usage):  # NaN equals nothing, and is still the same
             self._usage = usage
             self._tree = None
             out.append(UsageEvent(usage))
@@ -227,4 +227,4 @@ class ChatCompletionAccumulator:
 def _put(node: dict[str, Any], key: str, value: Any) -> None:
     node.pop(key, None)
     if value is not None:
-        node[key] = own_copy(value)
+        node[key] = copied(value)

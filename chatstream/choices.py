@@ -31,10 +31,10 @@ from chatstream.events import (
     RefusalDoneEvent,
     ToolCallAddedEvent,
 )
+from chatstream.jsontext import copied
 from chatstream.members import Members
 from chatstream.message import Message
 from chatstream.partial_json import read_whole_object
-from chatstream.readers import own_copy
 from chatstream.text import Items, Text
 from chatstream.tool_calls import Addition, Call, ToolCalls
 
@@ -125,6 +125,14 @@ class Choice:
         """The fields in the order of their events; then those that bring none about."""
         if not self.streamed:
             self.streamed = any(map(delta.get, _SOMETHING))
+        try:
+            self._add_fields(delta, logprobs, out)
+        finally:
+            # Also past a limit: what was merged until then is part of what had arrived.
+            if self.message.node is None or self.calls.changed:
+                self.node = None
+
+    def _add_fields(self, delta: dict[str, Any], logprobs: Any, out: list[ChatStreamEvent]) -> None:
         self._add_texts(delta, out)
         if type(logprobs) is dict:
             self._add_logprobs(logprobs, out)
@@ -138,8 +146,6 @@ class Choice:
         if get("role") is not None:
             self.message.take_role(get("role"))
         self._add_silent(delta)
-        if self.message.node is None or self.calls.changed:
-            self.node = None
 
     def _add_texts(self, delta: dict[str, Any], out: list[ChatStreamEvent]) -> None:
         get = delta.get
@@ -212,7 +218,7 @@ class Choice:
         content = text.read()
         if self.finish_reason not in _UNUSABLE:
             self.parsed = self._readers.read_content(content)
-        out.append(ContentDoneEvent(self.index, content, own_copy(self.parsed)))
+        out.append(ContentDoneEvent(self.index, content, copied(self.parsed)))
 
     def _add_refusal(self, delta: str, out: list[ChatStreamEvent]) -> None:
         if delta:
@@ -238,7 +244,7 @@ class Choice:
                 self.node = None
 
     def _add_tokens(self, key: str, tokens: list[Any], out: list[ChatStreamEvent]) -> None:
-        self._ledger.charge_text(self._ledger.event_size)
+        self._ledger.charge_event()
         items = self._logprobs.get(key)
         if items is None:
             items = self._logprobs[key] = Items(self._ledger.marks)
@@ -331,7 +337,7 @@ class Choice:
         value, complete = self._read_arguments(arguments)
         if value is not None:
             call.parsed = self._readers.read_arguments(call.name, arguments.strip() or "{}", value)
-        parsed = own_copy(call.parsed)
+        parsed = copied(call.parsed)
         out.append(FunctionToolCallArgumentsDoneEvent(*about, arguments, parsed, complete))
 
     def _add_audio(self, data: bytes, transcript: str, out: list[ChatStreamEvent]) -> None:

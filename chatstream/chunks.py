@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolError
-from chatstream.jsontext import deepest, mend, plain, write_json
+from chatstream.jsontext import deepest, is_null, mend, plain, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def read_chunk(raw: dict[str, Any]) -> Chunk | None:
     if not any(key in raw for key in _CHUNK_KEYS):
         return None
     entries = raw.get("choices")
-    if entries is None:
+    if is_null(entries):
         choices: list[ChunkChoice] = []
     elif type(entries) is list:
         choices = [_read_choice(entry) for entry in entries if entry is not None]
@@ -125,7 +125,7 @@ def _read_choice(entry: Any) -> ChunkChoice:
     delta = entry.get("delta")
     if type(delta) is not dict:
         # Gateways written in PHP send [] for {}.
-        if delta not in (None, [], ""):
+        if not is_null(delta) and delta not in ([], ""):
             problem = f"a delta is no object but {_named(delta)}"
             raise StreamProtocolError(problem)
         delta = _NO_DELTA
@@ -157,7 +157,11 @@ def has_error(raw: Any) -> bool:
     """Whether a JSON value is, or carries, an error object."""
     if type(raw) is list and len(raw) == 1:
         raw = raw[0]
-    return type(raw) is dict and (bool(raw.get("error")) or raw.get("object") == "error")
+    return type(raw) is dict and (_is_error(raw.get("error")) or raw.get("object") == "error")
+
+
+def _is_error(value: Any) -> bool:
+    return bool(value) and not is_null(value)
 
 
 def read_error(raw: Any) -> APIStreamError:

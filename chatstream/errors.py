@@ -75,14 +75,19 @@ MAX_TEXT = 500  # characters of str(error): enough for any service's own words, 
 
 # What looks like a credential in a service's message. Services echo keys back ("Incorrect API key provided: sk-…"),
 # and messages end in logs. The prefix stays, so that the reader can tell which key it was about.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # a message is one line, and commands no terminal
 _SECRETS = (
-    re.compile(r"(?<![A-Za-z0-9])((?:sk|pk|rk|gsk|csk|xai|pplx|hf|nvapi|ghp|github_pat|fw|r8)[-_])[\w*.\-]{6,}"),
+    re.compile(
+        r"(?<![A-Za-z0-9])((?:sk|pk|rk|gsk|csk|xai|pplx|hf|nvapi|ghp|glpat|github_pat|xox[a-z]|tvly|fw|r8)[-_])[\w*.\-]{6,}"
+    ),
     re.compile(r"\b(AIza|AKIA|ya29\.|eyJ)[\w.\-]{10,}"),
     re.compile(r"(?i)\b((?:bearer|basic)[\s:]+)[^\s\"',;]{6,}"),
     re.compile(
-        r"(?i)((?:key|token|secret|password|authorization)(?: provided)?[\"']?\s*[:=]\s*[\"']?"
-        r"(?:(?:bearer|basic|token)\s+)?)[^\s\"',;}&]{6,}"
+        r"(?i)((?:secret|password|authorization)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;}&]{6,}"
     ),
+    # "key" and "token" are also words of the API ("unknown key: response_format"): a credential has a digit in it.
+    re.compile(r"(?i)((?:key|token)(?: provided)?[\"']?\s*[:=]\s*[\"']?)(?=[^\s\"',;}&]*\d)[^\s\"',;}&]{6,}"),
+    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
     re.compile(r"\b()[A-Za-z0-9]{32,}\b"),  # keys that are hex or base62, and nothing else
 )
 
@@ -90,6 +95,7 @@ _SECRETS = (
 def _safe(text: str) -> str:
     """The text with keys masked, fit for a log line: at most 500 characters, encodable."""
     text = text[: 8 * MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    text = _CONTROLS.sub(" ", text)
     for secret in _SECRETS:
         text = secret.sub(r"\1***", text)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -115,7 +115,9 @@ class _Event(msgspec.Struct, frozen=True, eq=False, gc=False):
         return self.to_dict(lazies=True) == other.to_dict(lazies=True)
 
     def __hash__(self) -> int:
-        return hash((type(self), getattr(self, "choice_index", None)))
+        # Of what is cheap to look at, and equal where events are: no model is built for it.
+        values = [getattr(self, name) for name in self.__struct_fields__ if name[0] != "_"]
+        return hash((type(self), *(value for value in values if isinstance(value, str | int))))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._names())
@@ -169,6 +171,12 @@ class ChunkEvent(_Event, frozen=True, eq=False, gc=False):
     def snapshot(self) -> ChatCompletion:
         """The completion as of this chunk, built when read."""
         return Frame(self._tree, self._marks).completion()
+
+    def __hash__(self) -> int:
+        return hash((type(self), sum(self._marks)))
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
 
     def _payload(self) -> dict[str, Any]:
         if isinstance(self.data, bytes):

@@ -17,7 +17,18 @@ import msgspec
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 
-__all__ = ["BAD_UTF8", "DEEPEST", "ODD_STRINGS", "deepest", "mend", "plain", "read_json", "write_json"]
+__all__ = [
+    "BAD_UTF8",
+    "DEEPEST",
+    "ODD_STRINGS",
+    "copied",
+    "deepest",
+    "is_null",
+    "mend",
+    "plain",
+    "read_json",
+    "write_json",
+]
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -131,6 +142,27 @@ def plain(value: Any, *, keep_infinities: bool = False) -> Any:
     if kind is float and not (keep_infinities or math.isfinite(value)):
         return None
     return value
+
+
+def copied(value: Any) -> Any:
+    """A copy that its reader may change: of dicts and lists, however deep; whatever else is in them stays as it is."""
+    # No comprehensions, as above.
+    if type(value) is dict:
+        copy: dict[Any, Any] = {}
+        for key, inner in value.items():
+            copy[key] = copied(inner)
+        return copy
+    if type(value) is list:
+        items: list[Any] = []
+        for inner in value:
+            items.append(copied(inner))  # noqa: PERF401
+        return items
+    return value
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value is null, or one of the floats that JSON does not have and that are written out as null."""
+    return value is None or (type(value) is float and not math.isfinite(value))
 
 
 def write_json(value: Any) -> str:

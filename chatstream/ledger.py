@@ -64,6 +64,11 @@ class Ledger:
         self._text_left = left
         return True
 
+    def charge_event(self) -> None:
+        """Count an event whose lists of tokens are about to be kept, once."""
+        size, self.event_size = self.event_size, 0
+        self.charge_text(size)
+
     def charge_extras(self, size: int) -> None:
         """Count bytes of unknown members that are about to be kept (negative: that were let go)."""
         self._extras_left -= size

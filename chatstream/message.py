@@ -12,7 +12,7 @@ from binascii import Error as Base64Error
 from hashlib import sha256
 from typing import Any
 
-from chatstream.jsontext import write_json
+from chatstream.jsontext import is_null, write_json
 from chatstream.ledger import Ledger, approximate_size
 from chatstream.members import Members
 from chatstream.text import Blob, Items, Text
@@ -65,7 +65,7 @@ class Message:
     def take_text(self, key: str, value: Any) -> str:
         """Append to the text of a field; what was appended."""
         if type(value) is not str:
-            if type(value) in (dict, list, bool):
+            if type(value) in (dict, list, bool) or is_null(value):
                 self._ledger.note("odd_shape")
                 return ""
             value = write_json(value)

@@ -290,7 +290,7 @@ class ChatStreamParser:
                     self._patience -= 1
         except (StreamProtocolError, StreamLimitError) as broken:
             failure = failure or broken
-        except RecursionError:  # only where max_depth was lifted
+        except RecursionError:  # a value as deep as is allowed, and a caller who is deep himself
             failure = failure or StreamLimitError(limit="max_depth", value=self._limits.max_depth)
         if failure is not None:
             self._fail(failure, out)
@@ -407,6 +407,9 @@ class ChatStreamParser:
                 choice.end_unfinished(out)
         except StreamLimitError as error:
             self._fail(error, out)
+            return
+        except RecursionError:  # a value as deep as is allowed, and a caller who is deep himself
+            self._fail(StreamLimitError(limit="max_depth", value=self._limits.max_depth), out)
             return
         late = late_error(choices, self._raise_on, self._readers)
         if late is not None:

@@ -7,7 +7,6 @@ is kept until the stream has been read to its end.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
@@ -16,7 +15,7 @@ from chatstream.jsontext import plain, read_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Readers", "arguments_reader", "content_reader", "own_copy"]
+__all__ = ["Readers", "arguments_reader", "content_reader"]
 
 
 class Readers:
@@ -103,11 +102,6 @@ def arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str],
         return models[name](text) if name in models else _read_value(text)
 
     return read
-
-
-def own_copy(parsed: Any) -> Any:
-    """A parsed value that its reader may change: plain containers are copied, what a model made is left as it is."""
-    return deepcopy(parsed) if type(parsed) in (dict, list) else parsed
 
 
 def _told(error: dict[str, Any], known: set[str]) -> str:

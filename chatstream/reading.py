@@ -10,7 +10,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from chatstream.ends import StreamEnd
-from chatstream.errors import APITimeoutError, APIUserAbortError, NotAStreamError, StreamConsumedError
+from chatstream.errors import (
+    APITimeoutError,
+    APIUserAbortError,
+    IncompleteStreamError,
+    NotAStreamError,
+    StreamConsumedError,
+)
 from chatstream.events import AbortEvent, ChunkEvent, EndEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
 from chatstream.recording import TapeWriter
@@ -173,8 +179,7 @@ class Reading:
         """The message of the first choice."""
         completion = self.completion()
         if not completion.choices:
-            message = "the completion has no choice"
-            raise StreamConsumedError(message, completion=completion)
+            raise IncompleteStreamError("the completion has no choice", completion=completion)
         return completion.choices[0].message
 
     def function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:

@@ -37,6 +37,7 @@ class _Encoding:
         self._name = name
         self._inflate: Any = None
         self._input = b""
+        self._ended = False  # a member has: what follows may be padding
 
     def feed(self, data: bytes) -> None:
         """Take the bytes of one read."""
@@ -47,10 +48,11 @@ class _Encoding:
         piece = b""
         while self._input and not piece:
             if self._inflate is not None and self._inflate.eof:
-                # Another member, or padding, which means nothing.
-                self._input = self._input.lstrip(b"\0")
                 self._inflate = None
+                self._ended = True
             if self._inflate is None:
+                if self._ended:
+                    self._input = self._input.lstrip(b"\0")  # padding means nothing; what comes behind it is a member
                 if len(self._input) < 2:  # noqa: PLR2004  the head of zlib and the magic number of gzip
                     break
                 self._inflate = zlib.decompressobj(wbits=_window(self._input, self._name))

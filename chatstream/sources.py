@@ -244,7 +244,8 @@ def read_of(value: Any) -> bytes | Mapping[str, Any]:
         dumped: Any = dump(exclude_unset=True, warnings=False)
         return read_of(dumped) if isinstance(dumped, Mapping) else {}
     if hasattr(value, "event") and isinstance(getattr(value, "data", None), str):
-        return encode(ServerSentEvent(value.event or "message", value.data))
+        event = " ".join(value.event.split()) if isinstance(value.event, str) else ""
+        return encode(ServerSentEvent(event or "message", value.data))
     problem = f"a source gave {type(value).__name__}; it may give bytes, str, dicts, chunk models or server-sent events"
     raise TypeError(problem)
 

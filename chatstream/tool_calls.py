@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatstream.errors import StreamLimitError
-from chatstream.jsontext import write_json
+from chatstream.jsontext import is_null, write_json
 from chatstream.members import Members
 from chatstream.partial_json import ObjectScanner
 
@@ -109,7 +109,7 @@ class Call:
         return fragment
 
     def _fragment(self, value: Any, text: Text) -> str:
-        if value is None:
+        if is_null(value):
             return ""
         if type(value) is not str:
             value = write_json(value)

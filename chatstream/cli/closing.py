@@ -46,7 +46,8 @@ def _parts(stream: ChatCompletionStream, *, timed: bool) -> Iterator[str]:
 
 def _finishes(choices: list[Any]) -> Iterator[str]:
     for choice in choices:
-        reason = choice.finish_reason or "no finish reason"
+        # A finish reason is the peer's own word: folded, so that it cannot pass for a line of ours.
+        reason = " ".join(str(choice.finish_reason or "no finish reason").split())
         yield reason if len(choices) == 1 else f"choice {choice.index}: {reason}"
 
 

@@ -7,10 +7,10 @@ replay runs through the very code that a live stream runs through.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from chatstream.errors import APITimeoutError, StreamInterruptedError
+from chatstream.jsontext import copied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ class _Script:
             read = reads[self._next]
             self._next += 1
             # A chunk is handed out as a copy: whoever changes it must not change the next replay.
-            data = read.data if isinstance(read.data, bytes) else deepcopy(read.data)
+            data = read.data if isinstance(read.data, bytes) else copied(read.data)
             return self._scaled(read.interval), data
         self.over = True
         # A flaw is where reading stopped, not something that happened then: nobody waits for it.
