@@ -1,1 +1,1 @@
-"""Benchmarks of chatstream: run with ``python -m benchmarks`` from a clone."""
+"""Benchmarks of chatstream: ``python -m benchmarks`` from a clone. README.md beside this file says what is where."""
