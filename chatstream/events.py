@@ -19,7 +19,7 @@ from chatstream.ends import StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError
 from chatstream.frames import Frame, read_tree
 from chatstream.jsontext import plain, read_json
-from chatstream.partial_json import read_partial
+from chatstream.partial_json import partial_value
 from chatstream.text import Items, Text
 
 if TYPE_CHECKING:
@@ -214,8 +214,11 @@ class ContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
 
     @property
     def parsed(self) -> Any:
-        """What can be read of the unfinished JSON so far, when a response format was given; else None."""
-        return read_partial(self.snapshot) if self._has_format else None
+        """What can be read of the unfinished JSON so far, when a response format was given; else None.
+
+        The values of all these events share the lists and objects that are closed: treat them as read-only.
+        """
+        return partial_value(self._text, self._mark, self.delta) if self._has_format else None
 
 
 class ContentDoneEvent(_Event, Generic[T], frozen=True, eq=False, gc=False):
@@ -313,8 +316,11 @@ class FunctionToolCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=Fals
 
     @property
     def parsed_arguments(self) -> Any:
-        """What can be read of the unfinished arguments so far, or None."""
-        return read_partial(self.arguments)
+        """What can be read of the unfinished arguments so far, or None.
+
+        The values of all these events share the lists and objects that are closed: treat them as read-only.
+        """
+        return partial_value(self._text, self._mark, self.arguments_delta)
 
 
 class FunctionToolCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False):

@@ -1,0 +1,428 @@
+"""Templates: the short way for a chunk that differs from an earlier one in nothing but what it adds.
+
+In goes the JSON of a chunk as bytes, out come its events, or nothing, where the chunk has to take the general way. Most
+chunks of most streams are the same, byte for byte, but for a text of a few characters and some noise that says nothing.
+Once such a chunk was merged the general way, and did nothing but add its text to one that was there, the bytes around
+that text are known to bring nothing new. The next chunk with the same bytes around another text does the same with that
+text, so the text is all that is decoded of it.
+
+Why this gives what the general way gives:
+
+- JSON is read from left to right, and a string in the place of another string changes nothing around it. That the place
+  is the text's own is not guessed: the chunk is decoded once more with another text put there, and must come out so.
+- What the other bytes say is merged by rules that look at what is known by then. As soon as a chunk changes anything
+  but texts that grow, all templates are forgotten. What depends on the text itself (whether arguments are whole by now,
+  limits) is looked at each time.
+- Whatever does not fit or is odd in any way takes the general way, and nothing has been done to it by then.
+
+A property test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatstream.errors import StreamLimitError, StreamProtocolError
+from chatstream.events import (
+    ChunkEvent,
+    ContentDeltaEvent,
+    CustomToolCallInputDeltaEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    LogprobsContentDeltaEvent,
+    ReasoningDeltaEvent,
+    RefusalDeltaEvent,
+)
+from chatstream.jsontext import deepest, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatstream.choices import Choice
+    from chatstream.events import ChatStreamEvent
+    from chatstream.ledger import Ledger
+    from chatstream.text import Items, Text
+    from chatstream.tool_calls import Call, ToolCalls
+
+__all__ = ["Templates"]
+
+_decode_text: Callable[[bytes], str] = msgspec.json.Decoder(str).decode
+
+_MOST = 1024  # kept at a time: as many calls, or choices, may take turns
+_TRIALS = 32  # made before any has been of use: a stream whose chunks all differ is not worth more
+_TAIL = 40  # bytes before the text, among them the index of a choice or call: they tell which template may fit
+_AROUND_TOKENS = 4  # levels of nesting around a list of tokens: the chunk, its choices, the choice, its logprobs
+
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TEXT = {
+    key: re.compile(rb'"%s"\s*:\s*(%s)' % (key.encode(), _STRING), re.DOTALL)
+    for key in ("content", "refusal", "reasoning_content", "reasoning", "arguments", "input")
+}
+_TOKENS = re.compile(rb'"logprobs"\s*:\s*\{\s*"content"\s*:\s*(\[)')
+_NOISE = re.compile(rb'"obfuscation"\s*:\s*("[0-9A-Za-z]*")')
+_DELTA = ("choices", 0, "delta")
+_TOKENS_PATH = ("choices", 0, "logprobs", "content")
+_NOISE_PATH = ("obfuscation",)
+
+
+class _Growth:
+    """A text that chunks of one kind add to: ``add`` merges a fragment and gives its event, or None if it does not fit."""
+
+    __slots__ = ("index", "ledger", "path", "text", "twin")
+
+    def __init__(self, ledger: Ledger, index: int, text: Text, *path: str | int) -> None:
+        self.ledger: Ledger = ledger
+        self.index: int = index  # of the choice
+        self.text: Text = text
+        self.twin: Text | None = None  # another text that the same fragments are added to
+        self.path: tuple[str | int, ...] = path  # of the fragment in the JSON of the chunk
+
+    def add(self, fragment: str) -> ChatStreamEvent | None:
+        raise NotImplementedError
+
+
+class _Content(_Growth):
+    __slots__ = ("has_format",)
+
+    def __init__(self, ledger: Ledger, said: ContentDeltaEvent) -> None:
+        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "content")
+        self.has_format: bool = said._has_format
+
+    def add(self, fragment: str) -> ChatStreamEvent | None:
+        text = self.text
+        # As the others have it, laid flat: this is what most chunks of most streams come to.
+        ledger = self.ledger
+        left = ledger.text_left - len(fragment)
+        if left < 0 or text.half:
+            return None
+        ledger.text_left = left
+        text.length = mark = text.length + text.write(fragment)
+        ledger.marks[text.slot] = mark
+        return ContentDeltaEvent(self.index, fragment, text, mark, self.has_format)
+
+
+class _Refusal(_Growth):
+    __slots__ = ()
+
+    def __init__(self, ledger: Ledger, said: RefusalDeltaEvent) -> None:
+        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "refusal")
+
+    def add(self, fragment: str) -> ChatStreamEvent | None:
+        text = self.text
+        if text.half or not self.ledger.charge_plain_text(len(fragment)):
+            return None
+        return RefusalDeltaEvent(self.index, fragment, text, text.append(fragment))
+
+
+class _Reasoning(_Growth):
+    """One text whatever a server calls it; what it calls ``reasoning_content`` is kept under that name as well."""
+
+    __slots__ = ()
+
+    def __init__(self, ledger: Ledger, said: ReasoningDeltaEvent, twin: Text | None) -> None:
+        path = "reasoning" if twin is None else "reasoning_content"
+        super().__init__(ledger, said.choice_index, said._text, *_DELTA, path)
+        self.twin = twin
+
+    def add(self, fragment: str) -> ChatStreamEvent | None:
+        text, twin = self.text, self.twin
+        size = len(fragment)
+        if text.half or (twin is not None and twin.half):
+            return None
+        if not self.ledger.charge_plain_text(size if twin is None else 2 * size):
+            return None
+        if twin is not None:
+            twin.append(fragment)
+        return ReasoningDeltaEvent(self.index, fragment, text, text.append(fragment))
+
+
+class _CallText(_Growth):
+    """The arguments of a function tool call, or the input of a custom one."""
+
+    __slots__ = ("call", "calls", "event", "limit", "name")
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        said: FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent,
+        calls: ToolCalls,
+        *path: str,
+    ) -> None:
+        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "tool_calls", 0, *path)
+        self.event: type[FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent] = type(said)
+        self.calls: ToolCalls = calls
+        self.call: Call = calls.calls[said.index]
+        self.limit: int = ledger.max_arguments
+
+    def add(self, fragment: str) -> ChatStreamEvent | None:
+        ledger, text, call = self.ledger, self.text, self.call
+        size, before = len(fragment), text.length
+        left = ledger.text_left - size
+        # The same arguments once more, whole arguments, and a limit: there is more to it than to add to them.
+        if size == before or before + size > self.limit or left < 0 or text.half or self.calls.may_end():
+            return None
+        ledger.text_left = left
+        text.length = mark = before + text.write(fragment)
+        ledger.marks[text.slot] = mark
+        if text is call.arguments:
+            self.calls.note_end(call, fragment)
+        return self.event(self.index, call.index, call.id, call.name, fragment, text, mark)
+
+
+class Template:
+    """The bytes of a data line around its text, its tokens and its noise, if it has any; and what the text is added to.
+
+    The quotes of the text belong to it, those of the noise to nobody; tokens are a list with its brackets.
+    """
+
+    __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "items", "noisy", "prefix",
+                 "start", "tail")  # fmt: skip
+
+    def __init__(
+        self,
+        line: bytes,
+        growth: _Growth,
+        items: Items | None,
+        text: slice,
+        tokens: slice | None,
+        noise: slice | None,
+    ) -> None:
+        self.growth: _Growth = growth
+        self.items: Items | None = items
+        self.start: int = text.start
+        self.tail: int = max(0, text.start - _TAIL)
+        self.prefix: bytes = line[: text.start]
+        self.field: int = self.prefix.index(b"{")  # where the chunk begins
+        behind = text.stop if tokens is None else tokens.stop
+        self.before_tokens: bytes = b"" if tokens is None else line[text.stop : tokens.start]
+        self.noisy: bool = noise is not None
+        self.behind: bytes = line[behind:] if noise is None else line[behind : noise.start]
+        self.gap: int = -len(self.behind)
+        self.end: bytes = b"" if noise is None else line[noise.stop :]
+        self.end_of_event: bytes = self.end + b"\n\n"
+
+    def is_proven(self, raw: dict[str, Any], fragment: str) -> bool:
+        """Whether other values in these places make the same chunk with other values: decoding such a one shows it."""
+        values: list[tuple[tuple[str | int, ...], Any]] = [(self.growth.path, "?" + fragment)]
+        line = self.prefix + write_json("?" + fragment).encode()
+        if self.items is not None:
+            values.append((_TOKENS_PATH, ["?"]))
+            line += self.before_tokens + b'["?"]'
+        line += self.behind
+        if self.noisy:
+            values.append((_NOISE_PATH, "0"))
+            line += b'"0"' + self.end
+        try:
+            trial, odd = read_json(line[self.field :])
+            for path, value in values:
+                if _exchange(trial, path, _look(raw, path)) != value:
+                    return False
+        except (StreamProtocolError, StreamLimitError, LookupError, TypeError):
+            return False
+        return not odd and trial == raw
+
+
+class Templates:
+    """The templates of one completion, and what is done with a chunk that fits one."""
+
+    __slots__ = ("_by_tail", "_ledger", "_made", "_marks", "_most_nested", "_starts", "field", "last", "tree")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._marks = ledger.marks
+        self._most_nested: int = deepest(ledger.limits.max_depth) - _AROUND_TOKENS
+        self._by_tail: dict[bytes, Template] = {}
+        self._starts: frozenset[int] = frozenset()  # where the texts of these begin
+        self._made = 0
+        self.field: bytes = b"data: "  # what stands before a chunk
+        self.last: Template | None = None  # the one that fitted last, or None if there are none
+        self.tree: dict[str, Any] = {}  # of the frames of all chunks that fit: only texts grow by them
+
+    def take(self, line: bytes, *, whole: bool = False) -> list[ChatStreamEvent] | None:
+        """The events of a chunk that fits, merged; None, and nothing done, where it takes the general way.
+
+        ``line`` is a data line, ``data: `` and the chunk; or, ``whole``, with the blank line behind it.
+        """
+        template = self.last
+        if template is None:
+            return None
+        start = template.start
+        if line[:start] != template.prefix:
+            template = self._by_tail.get(line[template.tail : start])
+            if template is None or line[:start] != template.prefix:
+                template = self._find(line)
+                if template is None:
+                    return None
+            self.last = template
+        if template.noisy:
+            body, noise, end = line.rsplit(b'"', 2)
+            if end != (template.end_of_event if whole else template.end) or not (noise.isalnum() or not noise):
+                return None
+        elif not whole:
+            body = line
+        elif line[-2:] == b"\n\n":
+            body = line[:-2]
+        else:
+            return None
+        if body[template.gap :] != template.behind:
+            return None
+        data = line[template.field : -2] if whole else line[template.field :]
+        if template.items is not None:
+            return self._take_tokens(template, template.items, data, body)
+        try:
+            fragment = _decode_text(body[template.start : template.gap])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        event = template.growth.add(fragment) if fragment else None
+        if event is None:
+            return None
+        self._ledger.short_events += 1
+        return [ChunkEvent(data, self.tree, tuple(self._marks)), event]
+
+    def _take_tokens(
+        self,
+        template: Template,
+        items: Items,
+        data: bytes,
+        body: bytes,
+    ) -> list[ChatStreamEvent] | None:
+        """The same for a content with the log probabilities of its tokens behind it."""
+        before = template.before_tokens
+        closed = body.find(b'"', template.start + 1) + 1
+        while closed and not body.startswith(before, closed):
+            closed = body.find(b'"', closed) + 1  # that quote was escaped
+        try:
+            fragment = _decode_text(body[template.start : closed])
+            tokens, odd = read_json(body[closed + len(before) : template.gap], max_depth=self._most_nested)
+        except (msgspec.DecodeError, UnicodeDecodeError, StreamProtocolError, StreamLimitError):
+            return None
+        ledger = self._ledger
+        if odd or type(tokens) is not list or not tokens or not fragment or not ledger.charge_plain_text(len(data)):
+            return None
+        event = template.growth.add(fragment)
+        if event is None:
+            ledger.text_left += len(data)
+            return None
+        ledger.short_events += 1
+        mark = items.extend(tokens)
+        chunk = ChunkEvent(data, self.tree, tuple(self._marks))
+        return [chunk, event, LogprobsContentDeltaEvent(template.growth.index, tokens, items, mark)]
+
+    def _find(self, line: bytes) -> Template | None:
+        """Another template that the chunk begins like."""
+        for start in self._starts:
+            template = self._by_tail.get(line[max(0, start - _TAIL) : start])
+            if template is not None and line.startswith(template.prefix):
+                return template
+        return None
+
+    def forget(self) -> None:
+        """Something other than texts changed: what was learned no longer holds."""
+        if self.last is not None:
+            self.last = None
+            self._by_tail.clear()
+            self._starts = frozenset()
+
+    def learn(
+        self,
+        data: bytes,
+        raw: dict[str, Any],
+        events: list[ChatStreamEvent],
+        choice: Choice,
+        grown: dict[int, int],
+        tree: dict[str, Any],
+    ) -> None:
+        """Make a template of a chunk that did nothing but let values grow, if it is of a kind that has one.
+
+        ``raw`` is its JSON, ``events`` what it brought about, ``choice`` the only one it spoke of, and ``grown`` by how
+        much each value grew, by the slot of its mark. ``tree`` is that of the frames as long as only values grow.
+        """
+        if self._made >= _TRIALS + self._ledger.short_events // 4 or not 1 < len(events) <= 3:  # noqa: PLR2004
+            return
+        self._made += 1
+        entry = raw["choices"][0]
+        growth = _growth(self._ledger, events[1], choice, entry) if type(entry) is dict else None
+        if growth is None:
+            return
+        try:
+            fragment = _look(raw, growth.path)
+        except (LookupError, TypeError):
+            return  # it came in another shape
+        if type(fragment) is not str:
+            return
+        expected = {text.slot: len(fragment) for text in (growth.text, growth.twin) if text is not None}
+        items = None
+        if len(events) > 2:  # noqa: PLR2004
+            said = events[2]
+            if type(said) is not LogprobsContentDeltaEvent:
+                return
+            items = said._items
+            expected[items.slot] = len(said._added)
+        if grown != expected or growth.text.length <= len(fragment):
+            return
+        line = self.field + data
+        places = _places(line, str(growth.path[-1]), has_tokens=items is not None)
+        if places is None:
+            return
+        template = Template(line, growth, items, *places)
+        if not template.is_proven(raw, fragment):
+            return
+        if len(self._by_tail) >= _MOST:
+            self.forget()
+        self.tree = tree
+        self._by_tail[template.prefix[-_TAIL:]] = self.last = template
+        self._starts |= {template.start}
+
+
+def _growth(ledger: Ledger, said: ChatStreamEvent, choice: Choice, raw: dict[str, Any]) -> _Growth | None:
+    """What a chunk added to, as its event tells; None for an event that has no short way."""
+    kind, delta = type(said), raw.get("delta")
+    if type(delta) is not dict:
+        return None
+    if kind is ContentDeltaEvent:
+        return _Content(ledger, said)
+    if kind is FunctionToolCallArgumentsDeltaEvent:
+        return _CallText(ledger, said, choice.calls, "function", "arguments")
+    if kind is CustomToolCallInputDeltaEvent:
+        return _CallText(ledger, said, choice.calls, "custom", "input")
+    if kind is RefusalDeltaEvent:
+        return _Refusal(ledger, said)
+    if kind is ReasoningDeltaEvent:
+        named = bool(delta.get("reasoning_content"))
+        return _Reasoning(ledger, said, choice.message.text("reasoning_content") if named else None)
+    return None
+
+
+def _places(line: bytes, name: str, *, has_tokens: bool) -> tuple[slice, slice | None, slice | None] | None:
+    """Where a chunk has its text, which is called so, its tokens and its noise; None if it is not to be found."""
+    text = _TEXT[name].search(line)
+    if text is None:
+        return None
+    tokens = None
+    end = text.end()
+    if has_tokens:
+        opening = _TOKENS.search(line, end)
+        if opening is None:
+            return None
+        # As Latin-1 each byte is a character, so that positions are the same.
+        _, end = json.JSONDecoder().raw_decode(line.decode("latin-1"), opening.end() - 1)
+        tokens = slice(opening.end() - 1, end)
+    noise = _NOISE.search(line, end)
+    return slice(*text.span(1)), tokens, None if noise is None else slice(*noise.span(1))
+
+
+def _look(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _exchange(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
+    """Put a value into its place; what was there."""
+    *way, last = path
+    place = _look(value, tuple(way))
+    old, place[last] = place[last], new
+    return old
