@@ -13,17 +13,18 @@ from chatstream.choices import Choice
 from chatstream.chunks import has_error, mend_chunk, plain_mapping, read_chunk, read_error, read_payload
 from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamLimitError
-from chatstream.events import ChunkEvent, ContentDeltaEvent, UsageEvent
+from chatstream.events import ChunkEvent, UsageEvent
 from chatstream.frames import Frame
 from chatstream.jsontext import copied, plain
 from chatstream.ledger import Ledger, approximate_size
 from chatstream.members import Members
 from chatstream.readers import Readers
+from chatstream.templates import Example, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from chatstream.chunks import Chunk, PlainChunk
+    from chatstream.chunks import Chunk
     from chatstream.ends import Anomaly
     from chatstream.events import ChatStreamEvent
     from chatstream.types import ChatCompletion
@@ -53,13 +54,13 @@ class ChatCompletionAccumulator:
     ) -> None:
         self.ledger: Ledger = Ledger(limits)
         self.choices: dict[int, Choice] = {}  # by wire index: its value is the peer's, their number is limited
-        self.chunks: int = 0
+        self.templates: Templates = Templates(self.ledger)
         self._append_fields = frozenset(append_fields)
         self._readers = readers or Readers()
         self._first: dict[str, Any] = dict.fromkeys(_FIRST)
         self._members = Members(self.ledger)
         self._usage: Any = None
-        self._last: Choice | None = None  # the one that the last chunk spoke of
+        self._merged = 0  # chunks that went the general way
         self._tree: dict[str, Any] | None = None  # of the last frame; None when something but text changed
 
     def add(self, chunk: Mapping[str, Any]) -> list[ChatStreamEvent]:
@@ -105,18 +106,30 @@ class ChatCompletionAccumulator:
     def add_chunk(self, chunk: Chunk, data: bytes | Mapping[str, Any], out: list[ChatStreamEvent]) -> None:
         """Merge a chunk and append its events, the ChunkEvent with ``data`` first; past a limit, those until then."""
         place = len(out)
-        self.chunks += 1
+        self._merged += 1
+        tree, changes, marks = self._tree, self.ledger.changes, tuple(self.ledger.marks)
         try:
             self._add_members(chunk.members)
             for said in chunk.choices:
-                self._last = self._choice(said.index)
-                self._last.add(said, out)
+                self._choice(said.index).add(said, out)
             if chunk.usage is not None:
                 self._add_usage(chunk.usage, out)
         finally:
             # It is the first event, and shows the state after the last one.
             frame = self.frame()
             out.insert(place, ChunkEvent(data, frame.tree, frame.marks))
+            only_grew = frame.tree is tree and self.ledger.changes == changes and len(frame.marks) == len(marks)
+            if not only_grew:
+                self.templates.forget()
+        if only_grew and type(data) is bytes and len(chunk.choices) == 1:
+            self._learn(data, chunk, out[place:], marks)
+
+    def _learn(self, data: bytes, chunk: Chunk, events: list[ChatStreamEvent], before: tuple[int, ...]) -> None:
+        """A chunk that changed nothing but what grows may be the model of many."""
+        marks = self.ledger.marks
+        grown = {slot: mark - before[slot] for slot, mark in enumerate(marks) if mark != before[slot]}
+        choice = self.choices[chunk.choices[0].index]
+        self.templates.learn(Example(data, chunk.members, events, choice, grown, self._tree or {}))
 
     def _add_usage(self, usage: Any, out: list[ChatStreamEvent]) -> None:
         if type(usage) is not dict:
@@ -125,43 +138,6 @@ class ChatCompletionAccumulator:
             self._usage = usage
             self._tree = None
             out.append(UsageEvent(usage))
-
-    def add_plain_chunk(self, chunk: PlainChunk, data: bytes, out: list[ChatStreamEvent]) -> bool:
-        """The short way for text that goes on; False, and nothing done, where it takes the general way.
-
-        It does what ``add_chunk`` would do with the same chunk, which a property test holds. Nothing but text may be
-        new: the choice is open and knows its role, the id is the known one, tier and fingerprint are what they were.
-        """
-        said = chunk.choices[0]
-        choice = self.choices.get(said.index)
-        if choice is None or self._tree is None:
-            return False
-        text = choice.open_content
-        fragment = said.delta.content
-        first, known = self._first, self._members.values
-        if (
-            text is None
-            or text.half
-            or not fragment
-            or chunk.object == "error"
-            or (chunk.id and chunk.id != first["id"])
-            or (chunk.model and not first["model"])
-            or (chunk.created and not first["created"])
-            or (chunk.service_tier is not None and chunk.service_tier != known.get("service_tier"))
-            or (chunk.system_fingerprint is not None and chunk.system_fingerprint != known.get("system_fingerprint"))
-            or (said.delta.role and not choice.message.role)
-            or not self.ledger.charge_plain_text(len(fragment))
-        ):
-            return False
-        self.chunks += 1
-        mark = text.append(fragment)
-        out.append(ChunkEvent(data, self._tree, tuple(self.ledger.marks)))
-        out.append(ContentDeltaEvent(said.index, fragment, text, mark, self._readers.has_format))
-        return True
-
-    def text_goes_on(self) -> bool:
-        """Whether the last chunk left a content open, so that the next may be a plain one."""
-        return self._last is not None and self._last.open_content is not None
 
     def _choice(self, index: int) -> Choice:
         choice = self.choices.get(index)
@@ -199,6 +175,11 @@ class ChatCompletionAccumulator:
             named = {**self._first, "object": "chat.completion", "choices": choices, "usage": self._usage}
             self._tree = {**dict.fromkeys(_LAST), **self._members.values, **named}
         return Frame(self._tree, tuple(self.ledger.marks))
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks were merged."""
+        return self._merged + self.ledger.short_events
 
     @property
     def snapshot(self) -> ChatCompletion:

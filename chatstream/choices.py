@@ -35,7 +35,7 @@ from chatstream.jsontext import copied
 from chatstream.members import Members
 from chatstream.message import Message
 from chatstream.partial_json import read_whole_object
-from chatstream.text import Items, Text
+from chatstream.text import Tokens
 from chatstream.tool_calls import Addition, Call, ToolCalls
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Choice:
     """One choice: parts that are open, parts that are done, and the message."""
 
     __slots__ = (
-        "_aside", "_begun", "_done", "_ledger", "_logprobs", "_logprobs_others", "_others", "_readers",
-        "calls", "finish_reason", "index", "message", "node", "open_content", "parsed", "streamed",
+        "_aside", "_begun", "_done", "_logprobs", "_logprobs_others", "_others", "calls", "finish_reason", "index",
+        "ledger", "message", "node", "parsed", "readers", "streamed",
     )  # fmt: skip
 
     def __init__(self, index: int, ledger: Ledger, readers: Readers, append_fields: frozenset[str]) -> None:
@@ -79,11 +79,10 @@ class Choice:
         self.node: dict[str, Any] | None = None  # as it stands in frames; None when something but text changed
         self.parsed: Any = None
         self.streamed: bool = False  # something came in deltas
-        self.open_content: Text | None = None  # the content, while text may be added to it with no further ado
-        self._ledger = ledger
-        self._readers = readers
+        self.ledger: Ledger = ledger
+        self.readers: Readers = readers
         self._others = Members(ledger)
-        self._logprobs: dict[str, Items] = {}
+        self._logprobs: dict[str, Tokens] = {}
         self._logprobs_others = Members(ledger)
         self._aside: dict[str, Any] | None = None  # a whole message beside the deltas
         # What has begun and is not done yet, in that order, with what makes its done event; calls by their index.
@@ -111,9 +110,9 @@ class Choice:
     def _add_late(self, finish_reason: str | None, events: list[ChatStreamEvent]) -> None:
         """Note what came after the finish: it counts, but for a second reason."""
         if events:
-            self._ledger.note("after_finish")
+            self.ledger.note("after_finish")
         if finish_reason is not None and finish_reason != self.finish_reason:
-            self._ledger.note("finish_reason_changed")
+            self.ledger.note("finish_reason_changed")
 
     def run_aside(self, out: list[ChatStreamEvent], logprobs: Any = None) -> None:
         """Run the message kept aside through as one delta, if nothing was streamed."""
@@ -176,20 +175,21 @@ class Choice:
         if key in self._begun:
             return
         if key in self._done:
-            self._ledger.note("after_done")
+            self.ledger.note("after_done")
         else:
             self._begun[key] = end
+            self.ledger.changes += 1
 
     def _end(self, key: str | int, out: list[ChatStreamEvent]) -> None:
         end = self._begun.pop(key, None)
         if end is not None:
             self._done.add(key)
+            self.ledger.changes += 1
             end(out)
 
     def _add_reasoning(self, delta: str, out: list[ChatStreamEvent]) -> None:
         if delta:
             self._begin("reasoning", self._end_reasoning)
-            self.open_content = None
             text = self.message.text("reasoning")
             out.append(ReasoningDeltaEvent(self.index, delta, text, text.length))
 
@@ -206,18 +206,16 @@ class Choice:
                 self._end("reasoning", out)
             self._begin("content", self._end_content)
             text = self.message.text("content")
-            self.open_content = text if "content" in self._begun and self.finish_reason is None else None
-            out.append(ContentDeltaEvent(self.index, delta, text, text.length, self._readers.has_format))
+            out.append(ContentDeltaEvent(self.index, delta, text, text.length, self.readers.has_format))
 
     def _end_content(self, out: list[ChatStreamEvent]) -> None:
-        self.open_content = None
         lost = self.message.last_half("content")
         text = self.message.text("content")
         if lost:
-            out.append(ContentDeltaEvent(self.index, lost, text, text.length, self._readers.has_format))
+            out.append(ContentDeltaEvent(self.index, lost, text, text.length, self.readers.has_format))
         content = text.read()
         if self.finish_reason not in _UNUSABLE:
-            self.parsed = self._readers.read_content(content)
+            self.parsed = self.readers.read_content(content)
         out.append(ContentDoneEvent(self.index, content, copied(self.parsed)))
 
     def _add_refusal(self, delta: str, out: list[ChatStreamEvent]) -> None:
@@ -244,10 +242,10 @@ class Choice:
                 self.node = None
 
     def _add_tokens(self, key: str, tokens: list[Any], out: list[ChatStreamEvent]) -> None:
-        self._ledger.charge_event()
+        self.ledger.charge_event()
         items = self._logprobs.get(key)
         if items is None:
-            items = self._logprobs[key] = Items(self._ledger.marks)
+            items = self._logprobs[key] = Tokens(self.ledger.marks)
             self.node = None
         mark = items.extend(tokens)
         delta_event, done_event = _LOGPROBS_EVENTS[key]
@@ -257,6 +255,10 @@ class Choice:
 
         self._begin(f"logprobs.{key}", end)
         out.append(delta_event(self.index, tokens, items, mark))
+
+    def tokens(self, key: str) -> Tokens | None:
+        """The tokens of the content or of the refusal, with their log probabilities; None before the first."""
+        return self._logprobs.get(key)
 
     def _add_function_call(self, delta: str, out: list[ChatStreamEvent]) -> None:
         call = self.message.function_call
@@ -336,7 +338,7 @@ class Choice:
         arguments = text.read() if text is not None else ""
         value, complete = self._read_arguments(arguments)
         if value is not None:
-            call.parsed = self._readers.read_arguments(call.name, arguments.strip() or "{}", value)
+            call.parsed = self.readers.read_arguments(call.name, arguments.strip() or "{}", value)
         parsed = copied(call.parsed)
         out.append(FunctionToolCallArgumentsDoneEvent(*about, arguments, parsed, complete))
 
@@ -351,17 +353,17 @@ class Choice:
             lost = audio.last_half()
             if lost:
                 out.append(AudioDeltaEvent(self.index, b"", lost))
-            out.append(AudioDoneEvent(self.index, audio.make_node(), tuple(self._ledger.marks)))
+            out.append(AudioDoneEvent(self.index, audio.make_node(), tuple(self.ledger.marks)))
 
     def _finish(self, reason: str, out: list[ChatStreamEvent]) -> None:
-        self._ledger.charge_extras(len(reason))
+        self.ledger.charge_extras(len(reason))
         self.finish_reason = reason
         self.end_parts(out)
         out.append(ChoiceDoneEvent(self.index, reason))
 
     def end_parts(self, out: list[ChatStreamEvent]) -> None:
         """Bring to its end whatever is not done yet, in the order in which it began."""
-        self.calls.name_the_nameless(self._ledger.completion_id, self.index)
+        self.calls.name_the_nameless(self.ledger.completion_id, self.index)
         # A text that was half a character alone has not begun yet.
         self._add_reasoning(self.message.last_half("reasoning"), out)
         self._add_content(self.message.last_half("content"), out)

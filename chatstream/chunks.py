@@ -8,7 +8,7 @@ repairs ask no provider's name: what the bytes give away is repaired for everyon
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,19 +16,17 @@ from chatstream.errors import APIStreamError, StreamLimitError, StreamProtocolEr
 from chatstream.jsontext import deepest, is_null, mend, plain, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "Chunk",
     "ChunkChoice",
-    "PlainChunk",
     "has_error",
     "mend_chunk",
     "plain_mapping",
     "read_chunk",
     "read_error",
     "read_payload",
-    "read_plain_chunk",
 ]
 
 _NO_DELTA: dict[str, Any] = {}
@@ -58,43 +56,6 @@ class Chunk(msgspec.Struct, gc=False):
     members: dict[str, Any]
     choices: list[ChunkChoice]
     usage: Any
-
-
-class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    content: str
-    role: str | None = None
-    refusal: None = None
-    tool_calls: None = None
-    function_call: None = None
-    reasoning_content: None = None
-
-
-class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    delta: _PlainDelta
-    index: Annotated[int, msgspec.Meta(ge=0)] = 0
-    logprobs: None = None
-    finish_reason: None = None
-
-
-class PlainChunk(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A chunk that adds text to the content of one choice, and says nothing else that is new.
-
-    Decoded straight from JSON, with unknown members forbidden: what fits has no other meaning than this, and what does
-    not is read the general way. Most chunks of most streams fit.
-    """
-
-    choices: tuple[_PlainChoice]
-    id: str | None = None
-    object: str | None = None
-    created: int | None = None
-    model: str | None = None
-    service_tier: str | None = None
-    system_fingerprint: str | None = None
-    usage: None = None
-    obfuscation: str | None = None
-
-
-read_plain_chunk: Callable[[bytes], PlainChunk] = msgspec.json.Decoder(PlainChunk).decode
 
 
 def read_chunk(raw: dict[str, Any]) -> Chunk | None:

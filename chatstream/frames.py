@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatstream.text import Blob, Items, Text
+from chatstream.text import Blob, Items, Text, Tokens, Unread
 
 if TYPE_CHECKING:
     from chatstream.types import ChatCompletion
@@ -26,7 +26,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     marks: tuple[int, ...]
 
     def values(self) -> dict[str, Any]:
-        """The completion as plain JSON values, which share nothing with any other reading of it."""
+        """The completion as plain JSON values, which share nothing with any other reading of it; tokens as Unread."""
         values: dict[str, Any] = read_tree(self.tree, self.marks)
         return values
 
@@ -53,6 +53,8 @@ def read_tree(node: Any, marks: tuple[int, ...]) -> Any:
         return copied
     if kind is Text or kind is Blob:
         return node.read(marks[node.slot])
+    if kind is Tokens:
+        return Unread(node, marks[node.slot])
     if kind is Items:
         return read_tree(node.read(marks[node.slot]), marks)
     return node

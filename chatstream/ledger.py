@@ -21,19 +21,21 @@ class Ledger:
     """Marks, limits and notes of one completion."""
 
     __slots__ = (
-        "_calls_left", "_extras_left", "_notes", "_text_left", "completion_id", "event_number", "event_size",
-        "limits", "marks", "max_arguments",
+        "_calls_left", "_extras_left", "_notes", "changes", "completion_id", "event_number", "event_size", "limits",
+        "marks", "max_arguments", "short_events", "text_left",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self.limits: Limits = limits
         self.marks: list[int] = []
         self.max_arguments: int = _UNLIMITED if limits.max_arguments is None else limits.max_arguments
-        self._text_left = _UNLIMITED if limits.max_text is None else limits.max_text
+        self.text_left: int = _UNLIMITED if limits.max_text is None else limits.max_text
         self._extras_left = _UNLIMITED if limits.max_extras is None else limits.max_extras
         self._calls_left = _UNLIMITED if limits.max_tool_calls is None else limits.max_tool_calls
         self._notes: dict[AnomalyKind, list[int]] = {}
-        self.event_number: int = 0
+        self.changes: int = 0  # of anything but values that grow, as far as frames do not show it
+        self.event_number: int = 0  # of those that went the general way
+        self.short_events: int = 0  # how many went the short one: each was a chunk
         self.event_size: int = 0  # bytes, about: what lists of tokens are charged by, since counting them costs as much
         self.completion_id: Any = None
 
@@ -52,16 +54,16 @@ class Ledger:
 
     def charge_text(self, characters: int) -> None:
         """Count characters that are about to be kept; StreamLimitError if there is no room for them."""
-        self._text_left -= characters
-        if self._text_left < 0:
+        self.text_left -= characters
+        if self.text_left < 0:
             raise StreamLimitError(limit="max_text", value=self.limits.max_text)
 
     def charge_plain_text(self, characters: int) -> bool:
         """Count characters if there is room for them; whether there was."""
-        left = self._text_left - characters
+        left = self.text_left - characters
         if left < 0:
             return False
-        self._text_left = left
+        self.text_left = left
         return True
 
     def charge_event(self) -> None:
@@ -71,21 +73,24 @@ class Ledger:
 
     def charge_extras(self, size: int) -> None:
         """Count bytes of unknown members that are about to be kept (negative: that were let go)."""
+        self.changes += 1
         self._extras_left -= size
         if self._extras_left < 0:
             raise StreamLimitError(limit="max_extras", value=self.limits.max_extras)
 
     def charge_call(self) -> None:
         """Count a tool call that is about to be opened."""
+        self.changes += 1
         self._calls_left -= 1
         if self._calls_left < 0:
             raise StreamLimitError(limit="max_tool_calls", value=self.limits.max_tool_calls)
 
     def note(self, kind: AnomalyKind) -> None:
         """Remember something odd: one record a kind."""
+        self.changes += 1
         seen = self._notes.get(kind)
         if seen is None:
-            self._notes[kind] = [self.event_number, 1]
+            self._notes[kind] = [self.event_number + self.short_events, 1]
         else:
             seen[1] += 1
 

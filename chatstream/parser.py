@@ -10,10 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from chatstream.accumulator import APPEND_FIELDS, ChatCompletionAccumulator
-from chatstream.chunks import has_error, plain_mapping, read_error, read_payload, read_plain_chunk
+from chatstream.chunks import has_error, plain_mapping, read_error, read_payload
 from chatstream.ends import Limits, StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError, StreamLimitError, StreamProtocolError
 from chatstream.events import AbortEvent, EndEvent, ErrorEvent
@@ -77,7 +75,7 @@ class ChatStreamParser:
             readers=self._readers,
         )
         self._ledger = self._accumulator.ledger
-        self._decoder = SSEDecoder(max_event_size=limits.max_event_size, stray=_no_listener)
+        self.decoder: SSEDecoder = SSEDecoder(max_event_size=limits.max_event_size, stray=_no_listener)
         self._leading: list[bytes] = []  # lines before the first field: perhaps a document
         self._leading_size = 0
         self._source: str | None = None  # "bytes" or "chunks", once something was fed
@@ -87,8 +85,9 @@ class ChatStreamParser:
         self._tail_broken = False  # what is not whole has been reached
         self._comments = 0
         self._empty_events = 0
-        self._patience = 0  # how many chunks to read the general way before the short one is tried again
-        self._pause = 1
+        self._templates = self._accumulator.templates
+        # What ``feed`` tries first with a read that is one whole event; a driver may, too, and save a call.
+        self.take_alike = self._templates.take
         self.end: StreamEnd | None = None
 
     @property
@@ -117,19 +116,26 @@ class ChatStreamParser:
 
     def feed(self, data: bytes) -> list[ChatStreamEvent]:
         """The events that are complete with these bytes."""
+        if type(data) is bytes:
+            events = self.take_alike(data, True)  # noqa: FBT003  a keyword costs
+            if events is not None:
+                return events
         out: list[ChatStreamEvent] = []
-        if self.end is not None and isinstance(data, bytes | bytearray | memoryview) and not self._closed:
+        if self._closed or self._source != "bytes":
+            self._begin("bytes")
+        if self.end is not None and isinstance(data, bytes | bytearray | memoryview):
             return out
-        limit: StreamLimitError | None = None
-        self._begin("bytes")
         try:
-            blocks: list[Any] = self._decoder.feed_blocks(data)
+            blocks: list[Any] = self.decoder.feed_blocks(data)
         except StreamLimitError as error:
-            limit, blocks = error, error.events
-        self._take_blocks(blocks, out)
-        if limit is not None and self.end is None:
-            limit.events = []
-            self._fail(limit, out)
+            self._take_blocks(error.events, out)
+            if self.end is None:
+                error.events = []
+                self._fail(error, out)
+        else:
+            if blocks:
+                self._take_blocks(blocks, out)
+        self._templates.between_events = self.decoder.clean and self.end is None
         return out
 
     def feed_chunk(self, chunk: Mapping[str, Any]) -> list[ChatStreamEvent]:
@@ -176,6 +182,7 @@ class ChatStreamParser:
         if self.end is not None:
             return []
         self._exhausted = True
+        self._templates.between_events = False
         error = APIUserAbortError("the stream was aborted")
         self.end = self._stream_end("aborted", done_seen=None if self._source == "chunks" else False)
         return [AbortEvent(error, self._attach(error))]
@@ -194,17 +201,23 @@ class ChatStreamParser:
 
     def _take_blocks(self, blocks: list[Any], out: list[ChatStreamEvent]) -> None:
         for block in blocks:
-            if self.end is not None:
-                return
             if type(block) is bytes:
-                if self._patience == 0 and self._take_plain(block, out):
+                events = self.take_alike(block)
+                if events is not None:
+                    out += events
                     continue
-                if self._leading:
+                if self.end is None:
                     self._read_leading(out)
-                self._take("", block, out)
+                    self._take("", self._data_of(block), out)
+            elif self.end is not None:
+                return
             elif type(block) is Block:
                 self._read_leading(out)
-                self._take(block.event, block.data, out)
+                events = None if block.event == "error" else self.take_alike(self._templates.field + block.data)
+                if events is None:
+                    self._take(block.event, block.data, out)
+                else:
+                    out += events
             elif block is COMMENT:
                 self._comments += 1
             elif block.leading:
@@ -213,24 +226,11 @@ class ChatStreamParser:
                 self._read_leading(out)
                 self._take_stray(block.line, out)
 
-    def _take_plain(self, data: bytes, out: list[ChatStreamEvent]) -> bool:
-        """The short way for a chunk that only adds text; False where it takes the general way.
-
-        Trying costs an exception where it fails, so after each failure it is left for a while, twice as long each time.
-        """
-        if data[:1] == b"{" and data[-1:] == b"}":
-            try:
-                chunk = read_plain_chunk(data)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._pause = min(2 * self._pause, 64)
-                self._patience = self._pause
-                return False
-            self._ledger.event_number += 1
-            if self._accumulator.add_plain_chunk(chunk, data, out):
-                self._pause = 1
-                return True
-            self._ledger.event_number -= 1
-        return False
+    def _data_of(self, line: bytes) -> bytes:
+        """What a data line says; from now on a chunk that is taken is expected to begin as this one does."""
+        spaced = line[5:6] == b" "
+        self._templates.field = b"data: " if spaced else b"data:"
+        return line[6:] if spaced else line[5:]
 
     def _take(self, name: str, data: bytes, out: list[ChatStreamEvent]) -> None:
         """One event: an error, a keep-alive, the end, or a chunk."""
@@ -286,8 +286,6 @@ class ChatStreamParser:
             chunk = self._accumulator.read(raw, odd=bool(flags & ODD_STRINGS))
             if chunk is not None:
                 self._accumulator.add_chunk(chunk, data, out)
-                if self._patience:
-                    self._patience -= 1
         except (StreamProtocolError, StreamLimitError) as broken:
             failure = failure or broken
         except RecursionError:  # a value as deep as is allowed, and a caller who is deep himself
@@ -350,22 +348,23 @@ class ChatStreamParser:
     def _take_rest(self, out: list[ChatStreamEvent], *, clean: bool = True) -> None:
         """Read what is whole of an unfinished last event, or of a body that was no event stream at all."""
         self._exhausted = True
+        self._templates.between_events = False
         if self.end is not None or self._source == "chunks":
             return
-        self._take_blocks(self._decoder.close_blocks(), out)
-        if self._decoder.field_seen:
+        self._take_blocks(self.decoder.close_blocks(), out)
+        if self.decoder.field_seen:
             self._read_leading(out)
             self._take_tail(out)
         elif clean and self.end is None:
             self._take_document(b"\n".join(self._leading), out)
 
     def _take_tail(self, out: list[ChatStreamEvent]) -> None:
-        values = self._decoder.pending_data
+        values = self.decoder.pending_data
         self._in_tail = True
         if values and self.end is None:
             data = b"\n".join(values)
             event_number, chunks = self._ledger.event_number, self._accumulator.chunks
-            self._take(self._decoder.pending_event, data, out)
+            self._take(self.decoder.pending_event, data, out)
             if self._accumulator.chunks == chunks and self.end is None:
                 self._ledger.event_number = event_number
         self._in_tail = False
@@ -423,7 +422,7 @@ class ChatStreamParser:
         if self._allow_incomplete:
             out.append(EndEvent(self.end, self._accumulator.frame()))
             return
-        lines_ended = self._decoder.lines_ended or not self._decoder.pending
+        lines_ended = self.decoder.lines_ended or not self.decoder.pending
         error = incomplete_error(self._accumulator.choices.values(), lines_ended=lines_ended)
         out.append(ErrorEvent(error, self._attach(error)))
 
@@ -447,9 +446,10 @@ class ChatStreamParser:
         return frame
 
     def _stream_end(self, kind: EndKind, *, done_seen: bool | None) -> StreamEnd:
+        self._templates.forget()  # nothing is merged any more
         choices = self._accumulator.choices.values()
         finish_seen = bool(choices) and all(choice.finish_reason is not None for choice in choices)
-        trailing = len(self._decoder.pending) if self._exhausted else 0
+        trailing = len(self.decoder.pending) if self._exhausted else 0
         return StreamEnd(kind, done_seen, finish_seen, trailing)
 
 

@@ -1,12 +1,15 @@
 """Reading: one stream being read, but for the waiting.
 
-In go the reads of a source, or how it ended; out come events in a queue, and when all have been delivered, what can be
+In go the reads of a source, or how it ended; out come batches of events, and when all have been delivered, what can be
 said of the whole. Both stream classes own one, and differ in nothing that is done here.
+
+A batch is a list and its iterator: whoever delivers events takes them from the iterator, which is C's own and the same
+for all, so that nothing has to be counted: what it has left is what has not been delivered.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chatstream.ends import StreamEnd
@@ -21,10 +24,11 @@ from chatstream.events import AbortEvent, ChunkEvent, EndEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
 from chatstream.recording import TapeWriter
 from chatstream.sources import read_of, transport_error
+from chatstream.sse import SSEDecoder
 from chatstream.stats import StreamStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from chatstream.events import ChatStreamEvent
     from chatstream.recording import TapeEnd
@@ -37,10 +41,12 @@ if TYPE_CHECKING:
         ParsedChatCompletionMessage,
     )
 
-__all__ = ["FAILURES", "TERMINAL", "Reading"]
+__all__ = ["Reading"]
 
-FAILURES = frozenset({"error", "abort"})  # what is raised when the stream comes to it
-TERMINAL = FAILURES | {"end"}
+_TERMINAL = frozenset({"end", "error", "abort"})
+_NOTHING: list[Any] = []
+_SMALL = 256  # bytes of a read that is worth joining
+_MOST_PIECES = 64
 
 
 class Reading:
@@ -55,8 +61,16 @@ class Reading:
     ) -> None:
         self.parser: ChatStreamParser = ChatStreamParser(**options)
         self.stats: StreamStats = StreamStats(clock=clock)
-        self.queue: deque[ChatStreamEvent] = deque()
-        self.last_chunk: ChatStreamEvent | None = None  # that was delivered
+        self._take_alike = self.parser.take_alike
+        self._feed = self.parser.feed
+        self.decoder: SSEDecoder = (
+            self.parser.decoder
+        )  # or, while each read is recorded, one that is never within a line
+        self._pieces: list[bytes] = []
+        self.batch: Any = iter(_NOTHING)  # what has not been taken of it
+        self.is_last: bool = False  # the batch ends with the stream's last event
+        self._events: list[ChatStreamEvent] = _NOTHING  # all of the batch
+        self._chunk_before: ChunkEvent | None = None  # the last one before a batch that does not begin with a chunk
         self.terminal: ChatStreamEvent | None = None  # the last event, once it was delivered
         self.end: StreamEnd | None = None  # likewise: what was read ahead is nobody's business yet
         self.closed: bool = False
@@ -71,22 +85,71 @@ class Reading:
         self.stats.begin()
         if self._record is not None:
             self._writer = TapeWriter(self._record, clock=self._clock)
+            self.decoder = SSEDecoder()
             if source.status is not None:
                 self._writer.response(source.status, source.headers)
 
-    def take(self, value: Any) -> None:
-        """One read arrived."""
-        read = read_of(value)
+    def take(self, value: Any) -> bool:
+        """One read arrived; whether it brought events: they are the next batch. The batch before has been taken."""
+        now = self._clock()
+        if type(value) is bytes and self._writer is None:
+            events = self._take_alike(value, True)  # noqa: FBT003  a keyword costs
+            if events is None:
+                events = self._feed(value)
+            stats = self.stats
+            if len(events) == 2 and type(events[1]) is stats.usual:
+                stats.times.append(now)
+                stats.bytes += len(value)
+                self._events = events
+                self.batch = iter(events)
+                return True
+            stats.note(now, len(value), events)
+        else:
+            events = self._take_any(read_of(value), now)
+        if not events:
+            return False
+        self._deliver(events)
+        return True
+
+    def next_of(self, reads: Iterator[Any]) -> Any:
+        """The next read; or, within a line, small pieces of it up to the one that ends it, joined to one read.
+
+        Nothing comes of a piece of a line before its end has come, so they need not be taken one by one.
+        """
+        if self.decoder.room < _MOST_PIECES * _SMALL:
+            return next(reads)
+        pieces = self._pieces
+        for value in reads:
+            if type(value) is not bytes or len(value) > _SMALL:
+                self.take_pieces()
+                return value
+            pieces.append(value)
+            if 10 in value or 13 in value or len(pieces) >= _MOST_PIECES:
+                self._pieces = []
+                self.stats.pieces += len(pieces) - 1
+                return b"".join(pieces)
+        raise StopIteration
+
+    def take_pieces(self) -> None:
+        """Take the pieces that were read and not taken yet: no end of their line will come with them."""
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            data = b"".join(pieces)
+            self.stats.pieces += len(pieces)
+            self.stats.bytes += len(data)
+            self.parser.feed(data)
+
+    def _take_any(self, read: bytes | Mapping[str, Any], now: float) -> list[ChatStreamEvent]:
         if isinstance(read, bytes):
-            self.stats.note_read(len(read))
             if self._writer is not None:
                 self._writer.read(read)
             events = self.parser.feed(read)
+            self.stats.note(now, len(read), events)
         else:
-            self.stats.note_read(0)
             self._record_chunk(read)
             events = self.parser.feed_chunk(read)
-        self._deliver(events)
+            self.stats.note(now, 0, events)
+        return events
 
     def _record_chunk(self, chunk: Mapping[str, Any]) -> None:
         if self._writer is not None:
@@ -96,29 +159,55 @@ class Reading:
 
     def finish(self) -> None:
         """The source ended cleanly."""
-        self._deliver(self.parser.close())
+        self.take_pieces()
+        self._deliver_late(self.parser.close())
 
     def fail(self, error: Exception) -> None:
         """The source broke. What nobody's peer is to blame for is raised as it is."""
+        self.take_pieces()
         ours = transport_error(error, bytes_seen=bool(self.stats.bytes))
         if ours is None:
             self._end_tape("error", error)
             raise error
-        self._deliver(self.parser.fail(ours))
+        self._deliver_late(self.parser.fail(ours))
 
     def abort(self) -> None:
         """The caller stops it: what has not been delivered yet is in the snapshot alone."""
         if self.end is None:
-            undelivered = list(self.queue)
-            self.queue.clear()
-            self._deliver(self.parser.abort() or [_abort_instead(undelivered)])
-            self.end = StreamEnd("aborted", done_seen=False)
+            self.renew()
+            self.take_pieces()
+            undelivered = self._events
+            self._deliver_late(self.parser.abort() or [_abort_instead(undelivered)])
+            ended = self.parser.end
+            self.end = ended if ended and ended.kind == "aborted" else StreamEnd("aborted", done_seen=False)
+
+    def _deliver_late(self, events: list[ChatStreamEvent]) -> None:
+        if events:  # none if it had ended already, by an abort while the source was being read
+            self.stats.note_late(events)
+            self._deliver(events)
 
     def _deliver(self, events: list[ChatStreamEvent]) -> None:
-        self.stats.note_events(events)
-        self.queue.extend(events)
+        if not events or type(events[0]) is not ChunkEvent:
+            self._chunk_before = self._last_chunk()
+        self._events = events
+        self.batch = iter(events)
         if self.parser.end is not None:
+            self.is_last = True
             self._conclude(events[-1] if events else None)
+
+    def renew(self) -> None:
+        """Make what is left of the batch a batch of its own: whoever is taking events has to ask for it anew."""
+        self._chunk_before = self._last_chunk()
+        self._events = list(self.batch)
+        self.batch = iter(self._events)
+
+    def _last_chunk(self) -> ChunkEvent | None:
+        """The last chunk event that was taken."""
+        taken = len(self._events) - self.batch.__length_hint__()
+        for event in reversed(self._events[:taken]):
+            if type(event) is ChunkEvent:
+                return event
+        return self._chunk_before
 
     def _conclude(self, last: ChatStreamEvent | None) -> None:
         self.stats.keep_alives = self.parser.keep_alives
@@ -143,25 +232,33 @@ class Reading:
     def close(self) -> None:
         """Nobody will read on."""
         self.closed = True
+        self.take_pieces()
         self._end_tape("cancel", None)
 
     def check_open(self) -> None:
         """StreamConsumedError if there is nothing to read on: it ended, or was closed."""
-        if self.terminal is not None or (self.closed and not self.queue):
+        if self.terminal is not None or (self.closed and not self.batch.__length_hint__()):
             what = "closed" if self.terminal is None else "read to its end"
             message = f"the stream was {what} already"
             raise StreamConsumedError(message, completion=self.snapshot)
 
-    def conclude(self, event: ChatStreamEvent) -> None:
-        """The last event is being delivered."""
-        self.terminal = event
-        self.end = self.end or self.parser.end
+    def note(self, event: ChatStreamEvent) -> None:
+        """An event of the last batch was taken."""
+        if event.type in _TERMINAL and not self.batch.__length_hint__():
+            self.terminal = event
+            self.end = self.end or self.parser.end
 
     def snapshot(self) -> ChatCompletion | None:
         """The completion as of the last event that was delivered, or None before the first chunk."""
-        if not self.queue:
+        if not self.batch.__length_hint__():
             return self.parser.snapshot
-        return self.last_chunk.snapshot if isinstance(self.last_chunk, ChunkEvent) else None
+        last = self._last_chunk()
+        return None if last is None else last.snapshot
+
+    def raise_if_failed(self, event: ChatStreamEvent) -> None:
+        """Raise the error that the stream ended with, if this event is the one that tells of it."""
+        if event is self.terminal:
+            self.raise_failure()
 
     def raise_failure(self) -> None:
         """Raise the error that the stream ended with, if it did."""
@@ -170,10 +267,10 @@ class Reading:
 
     def completion(self) -> ParsedChatCompletion[Any]:
         """The whole completion, with what the response format and the tools made of it."""
-        from chatstream.types import ParsedChatCompletion, build
+        from chatstream.types import build
 
         self.raise_failure()
-        return build(ParsedChatCompletion[Any], self.parser.parsed_values())
+        return build(_parsed_completion(), self.parser.parsed_values())
 
     def message(self) -> ParsedChatCompletionMessage[Any]:
         """The message of the first choice."""
@@ -192,6 +289,14 @@ class Reading:
     def usage(self) -> CompletionUsage | None:
         """The token counts, or None if the server sent none."""
         return self.completion().usage
+
+
+@cache
+def _parsed_completion() -> type[ParsedChatCompletion[Any]]:
+    """The class of completions with anything parsed, held: pydantic lets go of it, and takes 4 ms to make it again."""
+    from chatstream.types import ParsedChatCompletion
+
+    return ParsedChatCompletion[Any]
 
 
 def _abort_instead(undelivered: list[ChatStreamEvent]) -> AbortEvent:

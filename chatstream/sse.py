@@ -46,7 +46,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
-    """An event whose data has not been decoded. Blocks of the plainest kind are passed on as bytes alone."""
+    """An event whose data has not been decoded. The plainest kind is passed on as its data line alone."""
 
     event: str
     data: bytes
@@ -91,7 +91,10 @@ class SSEDecoder:
         self._dropping = False  # the unfinished line is of no use: only its end matters
         self._lines: list[bytes] = []  # field lines of the unfinished block
         self._lines_size = 0
-        self._clean = False  # nothing unfinished, no id and no retry in force: the usual read may take the short way
+        self.clean: bool = (
+            False  # nothing unfinished, no id and no retry in force: the usual read may take the short way
+        )
+        self.in_data: bool = False  # the unfinished line is a data line
         self._retry: int | None = None
         self._failed = False
         self._closed = False
@@ -135,12 +138,25 @@ class SSEDecoder:
         return self._messages(self.close_blocks())
 
     def feed_blocks(self, data: bytes) -> list[bytes | Block | Stray]:
-        """What is complete with these bytes: data as bytes where nothing but data is in force, else a Block; strays."""
-        if self._clean and type(data) is bytes and data[:6] == b"data: " and data[-1:] == b"\n":
+        """What is complete with these bytes: plain data lines as they are, else Blocks; and stray lines."""
+        if self.clean and type(data) is bytes and data[:6] == b"data: " and data[-1:] == b"\n":
             # The usual read is exactly one `data: …` block; 13 is CR.
             whole = data.find(b"\n") == len(data) - 2 and 13 not in data
             if whole and (self._limit is None or len(data) - 2 <= self._limit):
-                return [data[6:-2]]
+                return [data[:-2]]
+        if self.in_data and type(data) is bytes:
+            if 10 not in data and 13 not in data:
+                size = self._partial_size + len(data)
+                if self._limit is None or self._lines_size + size <= self._limit:
+                    self._partial_size = size
+                    self._partial.append(data)
+                    return []
+            elif 13 not in data and self._plain and not self._lines:
+                # It ends one event, and may begin another.
+                lines = b"".join([*self._partial, data]).split(b"\n")
+                if len(lines) == 3 and not lines[1] and (self._limit is None or len(lines[0]) <= self._limit):
+                    self._begin_line(lines[2])
+                    return [lines[0]]
         if not isinstance(data, (bytes, bytearray, memoryview)):
             message = f"feed() takes bytes, not {type(data).__name__}"
             raise TypeError(message)
@@ -149,12 +165,36 @@ class SSEDecoder:
             raise RuntimeError(message)
         return self._feed_any(bytes(data))
 
+    @property
+    def room(self) -> int:
+        """How many bytes more the unfinished event may have."""
+        return 2**62 if self._limit is None else self._limit - self._lines_size - self._partial_size
+
+    def _begin_line(self, start: bytes) -> None:
+        """An event has ended; this much has come of the next line."""
+        self.lines_ended = self.field_seen = True
+        self._partial, self._partial_size = [], 0
+        if start:
+            self._take_partial(start)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """What the next read may be, by what is unfinished after this one."""
+        unfinished = self._partial_size or self._lines or self._dropping or self._after_cr
+        self.clean = self.field_seen and not unfinished and self._plain
+        self.in_data = self._partial_size > 5 and not self._dropping and self._partial[0][:5] == b"data:"
+
+    @property
+    def _plain(self) -> bool:
+        """Whether no id and no retry is in force."""
+        return not self.last_event_id and self._retry is None
+
     def close_blocks(self) -> list[bytes | Block | Stray]:
         """The unfinished last line, if it is a stray one; one that may have become a field is left in ``pending``."""
         found: list[bytes | Block | Stray] = []
         if not self._closed:
             self._closed = True
-            self._clean = False
+            self.clean = self.in_data = False
             line = b"".join(self._partial)
             if line and not self._dropping:
                 if _kind_of_start(line) == _FIELD:
@@ -168,7 +208,7 @@ class SSEDecoder:
         messages: list[ServerSentEvent] = []
         for block in blocks:
             if type(block) is bytes:
-                messages.append(ServerSentEvent("message", block.decode("utf-8", "replace")))
+                messages.append(ServerSentEvent("message", _value(block, 4).decode("utf-8", "replace")))
             elif type(block) is Block:
                 data = block.data.decode("utf-8", "replace")
                 messages.append(ServerSentEvent(block.event or "message", data, block.id, block.retry))
@@ -192,12 +232,11 @@ class SSEDecoder:
             self._split(data, found)
         except StreamLimitError as error:
             self._failed = True
-            self._clean = False
+            self.clean = self.in_data = False
             self._lines, self._partial = [], []
             error.events = list(found)
             raise
-        unfinished = self._partial_size or self._lines or self._dropping or self._after_cr
-        self._clean = self.field_seen and not unfinished and not self.last_event_id and self._retry is None
+        self._look_back()
         return found
 
     def _skip_bom(self, data: bytes) -> bytes:
@@ -227,6 +266,9 @@ class SSEDecoder:
             lines[0] = b"".join(self._partial)
             self._partial = []
             self._partial_size = 0
+        if self._takes_lines(lines):
+            found += lines[::2]
+            lines = []
         for line in lines:
             if not line:
                 if self._lines:
@@ -235,6 +277,18 @@ class SSEDecoder:
                 self._take_line(line, found)
         if rest:
             self._take_partial(rest)
+
+    def _takes_lines(self, lines: list[bytes]) -> bool:
+        """Whether these are data lines, each with a blank one behind it, and nothing else is in force."""
+        if self._lines or not self._plain or len(lines) & 1 or any(lines[1::2]):
+            return False
+        for line in lines[::2]:
+            if line[:5] != b"data:":
+                return False
+        if self._limit is not None and max(map(len, lines), default=0) > self._limit:
+            return False
+        self.field_seen = self.field_seen or bool(lines)
+        return True
 
     def _take_line(self, line: bytes, found: list[bytes | Block | Stray]) -> None:
         kind = _kind(line)
@@ -298,7 +352,7 @@ class SSEDecoder:
         """A blank line: interpret the block, and pass it on if it has data (HTML standard, 9.2.6)."""
         lines, self._lines, self._lines_size = self._lines, [], 0
         if len(lines) == 1 and lines[0][:5] == b"data:" and not self.last_event_id and self._retry is None:
-            found.append(_value(lines[0], 4))
+            found.append(lines[0])
             return
         event = b""
         values: list[bytes] = []
@@ -322,7 +376,7 @@ class SSEDecoder:
             found.append(Block(event.decode("utf-8", "replace"), data, self.last_event_id, self._retry))
             self._retry = None
         else:
-            found.append(data)
+            found.append(Block("", data, "", None))
 
 
 _FIELD, _COMMENT, _STRAY = 0, 1, 2

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from chatstream.events import ChunkEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from chatstream.events import ChatStreamEvent, EventType
 
@@ -47,99 +50,94 @@ class StreamStats:
     """
 
     __slots__ = (
-        "_awaited",
         "_began",
+        "_chunks",
         "_clock",
         "_finished",
         "_first_byte",
-        "_first_chunk",
         "_firsts",
-        "_gaps",
         "_in_first_read",
-        "_last_chunk",
-        "_now",
-        "_read_is_new",
+        "_last_read",
+        "_noted",
+        "_reads",
         "bytes",
-        "chunks",
         "keep_alives",
-        "reads",
+        "pieces",
+        "times",
+        "usual",
     )
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.bytes: int = 0
-        self.reads: int = 0
-        self.chunks: int = 0
         self.keep_alives: int = 0
         self._clock = clock
         # All on the clock's own scale; they are counted from the beginning when somebody reads them.
         self._began: float | None = None
         self._finished: float | None = None
-        self._now: float | None = None  # the time of the last read
         self._first_byte: float | None = None
-        self._first_chunk: float | None = None
-        self._last_chunk: float | None = None
-        self._firsts: dict[OutputKind, float | None] = {}  # in the order in which they came
-        # Whose first is still to come: after it, an event costs one look in here.
-        self._awaited: dict[EventType, OutputKind] = _KIND_OF
-        self._read_is_new = False  # no chunk of the last read has been noted
+        self._firsts: dict[OutputKind, float] = {}  # in the order in which they came
+        self._last_read: float | None = None  # the last one that was not of the usual kind
+        self.pieces: int = 0  # reads that were a piece of an event and brought nothing yet; counted by the driver
+        # The usual read brings one chunk and one event like the one before. A driver notes it by adding its time to
+        # ``times`` and its size to ``bytes``, and need not call ``note``: all else is counted from these.
+        self.usual: type[ChatStreamEvent] | None = None
+        self._reads = 0  # that were noted
+        self._chunks = 0  # likewise
+        self._noted = 0  # how many of the times were
         self._in_first_read = 0  # chunks of the first read that brought any
-        self._gaps = array("d")  # 8 bytes a read: a list of floats would hold 32
+        self.times: array[float] = array(
+            "d"
+        )  # of reads that brought chunks; 8 bytes each: a list of floats would hold 32
 
     def begin(self) -> None:
         """From now on time is counted; only the first call counts, so that a request may begin before its stream."""
         if self._began is None:
             self._began = self._clock()
 
-    def note_read(self, size: int) -> None:
-        """A read came, of this many bytes, or a parsed chunk, of 0: what is noted until the next one came with it."""
-        self._now = now = self._clock()
-        self.reads += 1
-        self._read_is_new = True
-        if size:
-            self.bytes += size
-            if self._first_byte is None:
-                self._first_byte = now
+    def note(self, now: float, size: int, events: Sequence[ChatStreamEvent]) -> None:
+        """A read came at this time of the clock, of so many bytes (0: a parsed chunk), and brought these events."""
+        self.bytes += size
+        self._reads += 1
+        self._last_read = now
+        if size and self._first_byte is None:
+            self._first_byte = now
+        if events:
+            self._note_events(now, events)
 
-    def note_events(self, events: Iterable[ChatStreamEvent]) -> None:
-        """These events were in the last read."""
-        awaited = self._awaited
-        for event in events:
-            kind = event.type
-            if kind == "chunk":
-                if self._read_is_new:
-                    self._note_time()
-                self.chunks += 1
-            elif (output := awaited.get(kind)) is not None:
-                self.note_first(output)
+    def note_late(self, events: Sequence[ChatStreamEvent]) -> None:
+        """The end of the source brought these events: what they tell of had come with the last read."""
+        if self._last_read is not None:
+            self._note_events(max([self._last_read, *self.times[-1:]]), events, late=True)
 
-    def note_chunk(self) -> None:
-        """A chunk was in the last read."""
-        if self._read_is_new:
-            self._note_time()
-        self.chunks += 1
-
-    def note_first(self, kind: OutputKind) -> None:
-        """Output of this kind was in the last read; only the first of each kind counts."""
-        if kind not in self._firsts:
-            self._firsts[kind] = self._now
-            self._awaited = {name: other for name, other in self._awaited.items() if other != kind}
-
-    def _note_time(self) -> None:
-        """The time of the last read is that of a chunk."""
-        self._read_is_new = False
-        now, last = self._now, self._last_chunk
-        self._last_chunk = now
-        if last is None or now is None:
-            self._first_chunk = now
-            return
-        if not self._gaps:
-            self._in_first_read = self.chunks
-        self._gaps.append(now - last)
+    def _note_events(self, now: float, events: Sequence[ChatStreamEvent], *, late: bool = False) -> None:
+        kinds: list[Any] = list(map(type, events))
+        chunks = kinds.count(ChunkEvent)
+        if chunks:
+            self._chunks += chunks
+            self._in_first_read = self._in_first_read or chunks
+            if not (late and self.times and self.times[-1] == now):
+                self._noted += 1
+                self.times.append(now)
+        for kind in dict.fromkeys(kinds):
+            output = _KIND_OF.get(kind.type)
+            if output is not None:
+                self._firsts.setdefault(output, now)
+        self.usual = kinds[-1] if chunks else None
 
     def finish(self) -> None:
         """The stream ended, however; only the first call counts."""
         if self._finished is None:
             self._finished = self._clock()
+
+    @property
+    def reads(self) -> int:
+        """How many reads came; a parsed chunk is one."""
+        return self._reads + self.pieces + len(self.times) - self._noted
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks came."""
+        return self._chunks + len(self.times) - self._noted
 
     def _since(self, moment: float | None) -> float | None:
         return None if moment is None or self._began is None else moment - self._began
@@ -152,7 +150,7 @@ class StreamStats:
     @property
     def first_chunk(self) -> float | None:
         """Seconds until the first chunk, which often holds a role and nothing else."""
-        return self._since(self._first_chunk)
+        return self._since(self.times[0] if self.times else None)
 
     @property
     def first_output(self) -> float | None:
@@ -182,7 +180,7 @@ class StreamStats:
     @property
     def gaps(self) -> list[float]:
         """Seconds between reads that brought chunks, in order; one fewer than there were such reads."""
-        return self._gaps.tolist()
+        return [later - earlier for earlier, later in pairwise(self.times)]
 
     @property
     def gap_p50(self) -> float | None:
@@ -197,11 +195,11 @@ class StreamStats:
     @property
     def gap_max(self) -> float | None:
         """The longest gap in seconds."""
-        return max(self._gaps, default=None)
+        return max(self.gaps, default=None)
 
     def _gap(self, percent: int) -> float | None:
         # By nearest rank: always a gap that was, and no mean of two that were.
-        ordered = sorted(self._gaps)
+        ordered = sorted(self.gaps)
         return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
 
     @property
@@ -211,9 +209,9 @@ class StreamStats:
         The wait for the first chunk is no part of it, so that the pace can be told apart from the delay. None until
         chunks have come at two different times.
         """
-        if self._first_chunk is None or self._last_chunk is None or self._last_chunk == self._first_chunk:
+        if not self.times or self.times[-1] == self.times[0]:
             return None
-        return (self.chunks - self._in_first_read) / (self._last_chunk - self._first_chunk)
+        return (self.chunks - self._in_first_read) / (self.times[-1] - self.times[0])
 
     def to_dict(self) -> dict[str, float | int | None]:
         """All of it by name, as plain JSON values: seconds, counts, and None for what is not known."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from chatstream.accumulator import APPEND_FIELDS
-from chatstream.emitter import EventEmitter
+from chatstream.emitter import EventEmitter, is_coroutine
 from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamConsumedError
 from chatstream.events import ChunkEvent, ContentDeltaEvent
 from chatstream.listening import waits, waits_async
-from chatstream.reading import FAILURES, TERMINAL, Reading
+from chatstream.reading import Reading
 from chatstream.sources import open_async_source, open_source
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class _Stream(EventEmitter):
         """What was odd about the stream and was repaired, one record a kind."""
         return self._reading.parser.anomalies
 
+    def _set(self, event_type: str, listeners: tuple[Any, ...]) -> None:
+        was_heard = bool(self.active)
+        super()._set(event_type, listeners)
+        if not was_heard:
+            self._reading.renew()  # a batch that is being taken without telling anybody is not to go on so
+
     def _missed(self, event: str) -> ChatStreamError:
         message = f"the stream ended without {event!r}"
         return StreamConsumedError(message, completion=self._reading.snapshot)
@@ -113,48 +120,70 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
         self._source = open_source(source)
         reading.begin(self._source)
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> Iterator[ChatStreamEvent]:  # noqa: PYI034  see below
         self._reading.check_open()
-        return self
+        # One C iterator over the batches: through a __next__ of our own each event would cost a call.
+        return chain.from_iterable(map(self._next_batch, repeat(None)))
 
     def __next__(self) -> ChatStreamEvent:
         event = self._next()
-        if event.type in FAILURES:
-            self._reading.raise_failure()
+        self._reading.raise_if_failed(event)
         return event
 
     def _next(self) -> ChatStreamEvent:
         """The next event, its listeners called, whatever it is; StopIteration after the last one."""
         reading = self._reading
-        queue = reading.queue
-        while not queue:
-            if reading.terminal is not None:
-                raise StopIteration
-            reading.check_open()
-            self._read()
-        event = queue.popleft()
-        kind = event.type
-        if kind == "chunk":
-            reading.last_chunk = event
-        elif not queue and kind in TERMINAL:
-            reading.conclude(event)
-        if kind in self.active:
-            self.emit(event)
+        if not reading.batch.__length_hint__():
+            self._fill()
+        return self._tell(next(reading.batch))
+
+    def _next_batch(self, _: None) -> Iterator[ChatStreamEvent]:
+        """Events that are there, each told to its listeners as it is taken; StopIteration after the last one."""
+        reading = self._reading
+        if not reading.batch.__length_hint__():
+            self._fill()
+        if reading.is_last:
+            return map(self._tell_or_raise, reading.batch)
+        return map(self._tell, reading.batch) if self.active else reading.batch
+
+    def _tell(self, event: ChatStreamEvent) -> ChatStreamEvent:
+        """The event, once its listeners were called."""
+        if self._reading.is_last:
+            self._reading.note(event)
+        call = self.active.get(event.type)
+        if call is not None:
+            result = call(event)
+            if result is not None and is_coroutine(result):
+                raise self._unawaited(event, result)
         return event
 
-    def _read(self) -> None:
-        reading = self._reading
-        try:
-            value = next(self._source.reads)
-        except StopIteration:
-            reading.finish()
-        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
-            self._source.close()
-            reading.fail(error)
-        else:
-            reading.take(value)
-        if reading.parser.end is not None:
-            self._source.close()
+    def _tell_or_raise(self, event: ChatStreamEvent) -> ChatStreamEvent:
+        self._tell(event)
+        self._reading.raise_if_failed(event)
+        return event
+
+    def _fill(self) -> None:
+        """Read until there are events to be taken; StopIteration after the last one."""
+        reading, source = self._reading, self._source
+        decoder = reading.decoder
+        if reading.terminal is not None:
+            raise StopIteration
+        while True:
+            if reading.closed:
+                reading.check_open()
+            try:
+                value = reading.next_of(source.reads) if decoder.in_data else next(source.reads)
+            except StopIteration:
+                reading.finish()
+                break
+            except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+                source.close()
+                reading.fail(error)
+                break
+            if reading.take(value) or reading.is_last:  # an abort meanwhile has ended it
+                break
+        if reading.is_last:
+            source.close()
 
     @waits
     def wait_for(self, event: str) -> ChatStreamEvent:
@@ -279,45 +308,47 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         return self
 
     async def __anext__(self) -> ChatStreamEvent:
+        event: ChatStreamEvent
+        reading = self._reading
+        if not self.active and not reading.is_last:
+            for event in reading.batch:  # the usual case: there is one, and nobody to be told of it
+                return event
         event = await self._next()
-        if event.type in FAILURES:
-            self._reading.raise_failure()
+        reading.raise_if_failed(event)
         return event
 
     async def _next(self) -> ChatStreamEvent:
         """The next event, its listeners called, whatever it is; StopAsyncIteration after the last one."""
         reading = self._reading
-        queue = reading.queue
-        while not queue:
-            if reading.terminal is not None:
-                raise StopAsyncIteration
-            reading.check_open()
-            await self._read()
-        event = queue.popleft()
-        kind = event.type
-        if kind == "chunk":
-            reading.last_chunk = event
-        elif not queue and kind in TERMINAL:
-            reading.conclude(event)
-        if kind in self.active:
+        if not reading.batch.__length_hint__():
+            await self._fill()
+        event: ChatStreamEvent = next(reading.batch)
+        if reading.is_last:
+            reading.note(event)
+        if self.active:
             await self.emit_async(event)
         return event
 
-    async def _read(self) -> None:
-        reading = self._reading
-        try:
-            value = await anext(self._source.reads)
-        except StopAsyncIteration:
-            reading.finish()
-        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
-            await self._source.aclose()
-            reading.fail(error)
-        else:
-            # An abort while waiting has ended it: what came all the same is not read.
-            if reading.parser.end is None:
-                reading.take(value)
-        if reading.parser.end is not None:
-            await self._source.aclose()
+    async def _fill(self) -> None:
+        """Read until there are events to be taken; StopAsyncIteration after the last one."""
+        reading, source = self._reading, self._source
+        while not reading.batch.__length_hint__():
+            if reading.terminal is not None:
+                raise StopAsyncIteration
+            reading.check_open()
+            try:
+                value = await anext(source.reads)
+            except StopAsyncIteration:
+                reading.finish()
+            except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+                await source.aclose()
+                reading.fail(error)
+            else:
+                # An abort while waiting has ended it: what came all the same is not read.
+                if not reading.is_last:
+                    reading.take(value)
+            if reading.is_last:
+                await source.aclose()
 
     @waits_async
     async def wait_for(self, event: str) -> ChatStreamEvent:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from chatstream.text import Items, Text
     from chatstream.tool_calls import Call, ToolCalls
 
-__all__ = ["Templates"]
+__all__ = ["Example", "Templates"]
+
+_CallDelta = FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent
 
 _decode_text: Callable[[bytes], str] = msgspec.json.Decoder(str).decode
 
@@ -68,33 +70,32 @@ _TOKENS_PATH = ("choices", 0, "logprobs", "content")
 _NOISE_PATH = ("obfuscation",)
 
 
-class _Growth:
-    """A text that chunks of one kind add to: ``add`` merges a fragment and gives its event, or None if it does not fit."""
+class Growth:
+    """A text that chunks of a kind add to: ``add`` merges a fragment and gives its event; None if it does not fit."""
 
     __slots__ = ("index", "ledger", "path", "text", "twin")
 
-    def __init__(self, ledger: Ledger, index: int, text: Text, *path: str | int) -> None:
-        self.ledger: Ledger = ledger
-        self.index: int = index  # of the choice
+    def __init__(self, choice: Choice, text: Text, *path: str | int) -> None:
+        self.ledger: Ledger = choice.ledger
+        self.index: int = choice.index
         self.text: Text = text
         self.twin: Text | None = None  # another text that the same fragments are added to
-        self.path: tuple[str | int, ...] = path  # of the fragment in the JSON of the chunk
+        self.path: tuple[str | int, ...] = (*_DELTA, *path)  # of the fragment in the JSON of the chunk
 
     def add(self, fragment: str) -> ChatStreamEvent | None:
         raise NotImplementedError
 
 
-class _Content(_Growth):
+class _Content(Growth):
     __slots__ = ("has_format",)
 
-    def __init__(self, ledger: Ledger, said: ContentDeltaEvent) -> None:
-        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "content")
-        self.has_format: bool = said._has_format
+    def __init__(self, choice: Choice) -> None:
+        super().__init__(choice, choice.message.text("content"), "content")
+        self.has_format: bool = choice.readers.has_format
 
     def add(self, fragment: str) -> ChatStreamEvent | None:
-        text = self.text
-        # As the others have it, laid flat: this is what most chunks of most streams come to.
-        ledger = self.ledger
+        # Laid flat, for this is what most chunks of most streams come to.
+        ledger, text = self.ledger, self.text
         left = ledger.text_left - len(fragment)
         if left < 0 or text.half:
             return None
@@ -104,11 +105,11 @@ class _Content(_Growth):
         return ContentDeltaEvent(self.index, fragment, text, mark, self.has_format)
 
 
-class _Refusal(_Growth):
+class _Refusal(Growth):
     __slots__ = ()
 
-    def __init__(self, ledger: Ledger, said: RefusalDeltaEvent) -> None:
-        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "refusal")
+    def __init__(self, choice: Choice) -> None:
+        super().__init__(choice, choice.message.text("refusal"), "refusal")
 
     def add(self, fragment: str) -> ChatStreamEvent | None:
         text = self.text
@@ -117,15 +118,15 @@ class _Refusal(_Growth):
         return RefusalDeltaEvent(self.index, fragment, text, text.append(fragment))
 
 
-class _Reasoning(_Growth):
+class _Reasoning(Growth):
     """One text whatever a server calls it; what it calls ``reasoning_content`` is kept under that name as well."""
 
     __slots__ = ()
 
-    def __init__(self, ledger: Ledger, said: ReasoningDeltaEvent, twin: Text | None) -> None:
-        path = "reasoning" if twin is None else "reasoning_content"
-        super().__init__(ledger, said.choice_index, said._text, *_DELTA, path)
-        self.twin = twin
+    def __init__(self, choice: Choice, name: str) -> None:
+        super().__init__(choice, choice.message.text("reasoning"), name)
+        if name != "reasoning":
+            self.twin = choice.message.text(name)
 
     def add(self, fragment: str) -> ChatStreamEvent | None:
         text, twin = self.text, self.twin
@@ -139,23 +140,21 @@ class _Reasoning(_Growth):
         return ReasoningDeltaEvent(self.index, fragment, text, text.append(fragment))
 
 
-class _CallText(_Growth):
+class _CallText(Growth):
     """The arguments of a function tool call, or the input of a custom one."""
 
-    __slots__ = ("call", "calls", "event", "limit", "name")
+    __slots__ = ("call", "calls", "event", "limit")
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        said: FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent,
-        calls: ToolCalls,
-        *path: str,
-    ) -> None:
-        super().__init__(ledger, said.choice_index, said._text, *_DELTA, "tool_calls", 0, *path)
-        self.event: type[FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent] = type(said)
-        self.calls: ToolCalls = calls
-        self.call: Call = calls.calls[said.index]
-        self.limit: int = ledger.max_arguments
+    def __init__(self, choice: Choice, said: _CallDelta) -> None:
+        call = choice.calls.calls[said.index]
+        is_input = type(said) is CustomToolCallInputDeltaEvent
+        text = call.input if is_input else call.arguments
+        path = ("custom", "input") if is_input else ("function", "arguments")
+        super().__init__(choice, cast("Text", text), "tool_calls", 0, *path)
+        self.event: type[_CallDelta] = type(said)
+        self.calls: ToolCalls = choice.calls
+        self.call: Call = call
+        self.limit: int = self.ledger.max_arguments
 
     def add(self, fragment: str) -> ChatStreamEvent | None:
         ledger, text, call = self.ledger, self.text, self.call
@@ -172,6 +171,27 @@ class _CallText(_Growth):
         return self.event(self.index, call.index, call.id, call.name, fragment, text, mark)
 
 
+def _growth(choice: Choice, said: ChatStreamEvent, delta: Any) -> Growth | None:
+    """What a chunk added to, as its event tells; None for an event that has no short way."""
+    if isinstance(said, ContentDeltaEvent):
+        return _Content(choice)
+    if isinstance(said, FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent):
+        return _CallText(choice, said)
+    if isinstance(said, RefusalDeltaEvent):
+        return _Refusal(choice)
+    if isinstance(said, ReasoningDeltaEvent) and type(delta) is dict:
+        return _Reasoning(choice, "reasoning_content" if delta.get("reasoning_content") else "reasoning")
+    return None
+
+
+class Places(NamedTuple):
+    """Where in a data line the values stand that differ from chunk to chunk."""
+
+    text: slice  # with its quotes
+    tokens: slice | None  # with their brackets
+    noise: slice | None  # with its quotes
+
+
 class Template:
     """The bytes of a data line around its text, its tokens and its noise, if it has any; and what the text is added to.
 
@@ -181,16 +201,9 @@ class Template:
     __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "items", "noisy", "prefix",
                  "start", "tail")  # fmt: skip
 
-    def __init__(
-        self,
-        line: bytes,
-        growth: _Growth,
-        items: Items | None,
-        text: slice,
-        tokens: slice | None,
-        noise: slice | None,
-    ) -> None:
-        self.growth: _Growth = growth
+    def __init__(self, line: bytes, growth: Growth, items: Items | None, places: Places) -> None:
+        text, tokens, noise = places.text, places.tokens, places.noise
+        self.growth: Growth = growth
         self.items: Items | None = items
         self.start: int = text.start
         self.tail: int = max(0, text.start - _TAIL)
@@ -228,26 +241,32 @@ class Template:
 class Templates:
     """The templates of one completion, and what is done with a chunk that fits one."""
 
-    __slots__ = ("_by_tail", "_ledger", "_made", "_marks", "_most_nested", "_starts", "field", "last", "tree")
+    __slots__ = ("_by_tail", "_ledger", "_longest", "_made", "_marks", "_most_nested", "_starts", "between_events",
+                 "field", "last", "tree")  # fmt: skip
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._marks = ledger.marks
-        self._most_nested: int = deepest(ledger.limits.max_depth) - _AROUND_TOKENS
+        limits = ledger.limits
+        self._most_nested: int = deepest(limits.max_depth) - _AROUND_TOKENS
         self._by_tail: dict[bytes, Template] = {}
         self._starts: frozenset[int] = frozenset()  # where the texts of these begin
         self._made = 0
         self.field: bytes = b"data: "  # what stands before a chunk
         self.last: Template | None = None  # the one that fitted last, or None if there are none
+        self._longest: int = 2**62 if limits.max_event_size is None else limits.max_event_size + 2
+        self.between_events: bool = False  # nothing is unfinished: a read may be one whole event
         self.tree: dict[str, Any] = {}  # of the frames of all chunks that fit: only texts grow by them
 
-    def take(self, line: bytes, *, whole: bool = False) -> list[ChatStreamEvent] | None:
+    # Most chunks of most streams go through here: one straight way, and a way out wherever one does not fit.
+    def take(self, line: bytes, whole: bool = False) -> list[ChatStreamEvent] | None:  # noqa: C901, FBT001, FBT002, PLR0911, PLR0912
         """The events of a chunk that fits, merged; None, and nothing done, where it takes the general way.
 
-        ``line`` is a data line, ``data: `` and the chunk; or, ``whole``, with the blank line behind it.
+        ``line`` is a data line: a field name and the chunk. If it is ``whole``, it is a read, which may be such a line
+        with the blank one behind it.
         """
         template = self.last
-        if template is None:
+        if template is None or (whole and (not self.between_events or len(line) > self._longest)):
             return None
         start = template.start
         if line[:start] != template.prefix:
@@ -326,78 +345,61 @@ class Templates:
             self._by_tail.clear()
             self._starts = frozenset()
 
-    def learn(
-        self,
-        data: bytes,
-        raw: dict[str, Any],
-        events: list[ChatStreamEvent],
-        choice: Choice,
-        grown: dict[int, int],
-        tree: dict[str, Any],
-    ) -> None:
-        """Make a template of a chunk that did nothing but let values grow, if it is of a kind that has one.
-
-        ``raw`` is its JSON, ``events`` what it brought about, ``choice`` the only one it spoke of, and ``grown`` by how
-        much each value grew, by the slot of its mark. ``tree`` is that of the frames as long as only values grow.
-        """
-        if self._made >= _TRIALS + self._ledger.short_events // 4 or not 1 < len(events) <= 3:  # noqa: PLR2004
+    def learn(self, example: Example) -> None:
+        """Make a template of a chunk that did nothing but let values grow, if it is of a kind that has one."""
+        if self._made >= _TRIALS + self._ledger.short_events // 4:
             return
         self._made += 1
-        entry = raw["choices"][0]
-        growth = _growth(self._ledger, events[1], choice, entry) if type(entry) is dict else None
-        if growth is None:
-            return
-        try:
-            fragment = _look(raw, growth.path)
-        except (LookupError, TypeError):
-            return  # it came in another shape
-        if type(fragment) is not str:
-            return
-        expected = {text.slot: len(fragment) for text in (growth.text, growth.twin) if text is not None}
-        items = None
-        if len(events) > 2:  # noqa: PLR2004
-            said = events[2]
-            if type(said) is not LogprobsContentDeltaEvent:
-                return
-            items = said._items
-            expected[items.slot] = len(said._added)
-        if grown != expected or growth.text.length <= len(fragment):
-            return
-        line = self.field + data
-        places = _places(line, str(growth.path[-1]), has_tokens=items is not None)
-        if places is None:
-            return
-        template = Template(line, growth, items, *places)
-        if not template.is_proven(raw, fragment):
+        template = _template(example, self.field + example.data)
+        if template is None:
             return
         if len(self._by_tail) >= _MOST:
             self.forget()
-        self.tree = tree
+        self.tree = example.tree
         self._by_tail[template.prefix[-_TAIL:]] = self.last = template
         self._starts |= {template.start}
 
 
-def _growth(ledger: Ledger, said: ChatStreamEvent, choice: Choice, raw: dict[str, Any]) -> _Growth | None:
-    """What a chunk added to, as its event tells; None for an event that has no short way."""
-    kind, delta = type(said), raw.get("delta")
-    if type(delta) is not dict:
+class Example(NamedTuple):
+    """A chunk that was merged the general way, and let nothing but values grow."""
+
+    data: bytes
+    raw: dict[str, Any]  # its JSON
+    events: list[ChatStreamEvent]  # that it brought about
+    choice: Choice  # the only one that it spoke of
+    grown: dict[int, int]  # by how much each value grew, by the slot of its mark
+    tree: dict[str, Any]  # of the frames, as long as only values grow
+
+
+def _template(example: Example, line: bytes) -> Template | None:
+    """The template of a chunk; None if there is more to it, or less, than one can tell."""
+    raw, events, choice = example.raw, example.events, example.choice
+    entry = raw["choices"][0]
+    if type(entry) is not dict or len(events) == 1:
         return None
-    if kind is ContentDeltaEvent:
-        return _Content(ledger, said)
-    if kind is FunctionToolCallArgumentsDeltaEvent:
-        return _CallText(ledger, said, choice.calls, "function", "arguments")
-    if kind is CustomToolCallInputDeltaEvent:
-        return _CallText(ledger, said, choice.calls, "custom", "input")
-    if kind is RefusalDeltaEvent:
-        return _Refusal(ledger, said)
-    if kind is ReasoningDeltaEvent:
-        named = bool(delta.get("reasoning_content"))
-        return _Reasoning(ledger, said, choice.message.text("reasoning_content") if named else None)
-    return None
+    growth = _growth(choice, events[1], entry.get("delta"))
+    items = choice.tokens("content") if isinstance(events[-1], LogprobsContentDeltaEvent) else None
+    if growth is None or len(events) != (2 if items is None else 3):
+        return None
+    try:
+        fragment = _look(raw, growth.path)
+        expected = {text.slot: len(fragment) for text in (growth.text, growth.twin) if text is not None}
+        if items is not None:
+            expected[items.slot] = len(_look(raw, _TOKENS_PATH))
+    except (LookupError, TypeError):
+        return None  # it came in another shape
+    # A text that had been empty may make a difference once, as the arguments of a call do.
+    if type(fragment) is not str or example.grown != expected or growth.text.length <= len(fragment):
+        return None
+    places = _places(line, str(growth.path[-1]), has_tokens=items is not None)
+    if places is None:
+        return None
+    template = Template(line, growth, items, places)
+    return template if template.is_proven(raw, fragment) else None
 
 
-def _places(line: bytes, name: str, *, has_tokens: bool) -> tuple[slice, slice | None, slice | None] | None:
-    """Where a chunk has its text, which is called so, its tokens and its noise; None if it is not to be found."""
+def _places(line: bytes, name: str, *, has_tokens: bool) -> Places | None:
+    """Where a line has its text, which is called so, its tokens and its noise; None if it is not to be found."""
     text = _TEXT[name].search(line)
     if text is None:
         return None
@@ -411,7 +413,7 @@ def _places(line: bytes, name: str, *, has_tokens: bool) -> tuple[slice, slice |
         _, end = json.JSONDecoder().raw_decode(line.decode("latin-1"), opening.end() - 1)
         tokens = slice(opening.end() - 1, end)
     noise = _NOISE.search(line, end)
-    return slice(*text.span(1)), tokens, None if noise is None else slice(*noise.span(1))
+    return Places(slice(*text.span(1)), tokens, None if noise is None else slice(*noise.span(1)))
 
 
 def _look(value: Any, path: tuple[str | int, ...]) -> Any:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chatstream.jsontext import mend
+from chatstream.jsontext import copied, mend
 
-__all__ = ["Blob", "Items", "Text"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Blob", "Items", "Text", "Tokens", "Unread"]
 
 _HIGH_FIRST, _HIGH_LAST = "\ud800", "\udbff"
 
@@ -26,20 +29,21 @@ class Text:
     parts, which also costs a pointer a fragment. ``str +=`` is quadratic as soon as anybody holds an old value.
     """
 
-    __slots__ = ("_buffer", "_marks", "_write", "half", "length", "slot")
+    __slots__ = ("_buffer", "_marks", "half", "length", "partial", "slot", "write")
 
     def __init__(self, marks: list[int]) -> None:
         self._buffer = StringIO(newline="")
-        self._write = self._buffer.write
+        self.write: Callable[[str], int] = self._buffer.write  # alone it moves no mark: see ``append``
         self._marks = marks
         self.slot: int = len(marks)
         self.length: int = 0
+        self.partial: Any = None  # what `partial_json` has read of it so far, once somebody asked
         self.half: str = ""  # a high surrogate at the end of a fragment, waiting for its other half
         marks.append(0)
 
     def append(self, fragment: str) -> int:
         """The mark after this fragment, which must be encodable: see ``mended``."""
-        self.length += self._write(fragment)
+        self.length += self.write(fragment)
         self._marks[self.slot] = self.length
         return self.length
 
@@ -90,6 +94,27 @@ class Items:
     def read(self, mark: int | None = None) -> list[Any]:
         """The values up to the mark, or all of them."""
         return self.values[:mark]
+
+
+class Tokens(Items):
+    """A growing list of tokens with their log probabilities: much, and seldom looked at, so it is read as Unread."""
+
+    __slots__ = ()
+
+
+class Unread:
+    """A list up to a mark, of which nothing has been copied yet."""
+
+    __slots__ = ("_items", "_mark")
+
+    def __init__(self, items: Items, mark: int) -> None:
+        self._items = items
+        self._mark = mark
+
+    def read(self) -> list[Any]:
+        """The values, as a copy that its reader may change."""
+        values: list[Any] = copied(self._items.read(self._mark))
+        return values
 
 
 class Blob:

@@ -31,7 +31,7 @@ class Call:
     """One call, or the legacy function_call: name, arguments or input, and whatever else came with it."""
 
     __slots__ = (
-        "_brace", "_scanner", "arguments", "extras", "function_extras", "id", "index", "input", "ledger", "name",
+        "_scanner", "arguments", "ends_in_brace", "extras", "function_extras", "id", "index", "input", "ledger", "name",
         "node", "parsed", "wire_index", "wire_type",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class Call:
         self.node: dict[str, Any] | None = None  # as it stands in frames; None when something but text changed
         self.parsed: Any = None
         self._scanner = ObjectScanner()
-        self._brace = False  # the arguments end in `}`: only then can they be whole
+        self.ends_in_brace: bool = False  # the arguments end in `}`: only then can they be whole
 
     @property
     def type(self) -> str:
@@ -63,7 +63,7 @@ class Call:
 
     def is_whole(self) -> bool:
         """Whether its arguments are, by now, one whole JSON object."""
-        return self._brace and self.arguments is not None and self._scanner.is_whole(self.arguments)
+        return self.ends_in_brace and self.arguments is not None and self._scanner.is_whole(self.arguments)
 
     def has_text(self) -> bool:
         """Whether arguments or input have come."""
@@ -95,7 +95,7 @@ class Call:
             self.ledger.note("repeated_arguments")
             return ""
         self._append(self.arguments, fragment)
-        self._brace = fragment[-1] == "}"
+        self.ends_in_brace = fragment[-1] == "}"
         return fragment
 
     def take_input(self, value: Any) -> str:
@@ -128,7 +128,7 @@ class Call:
         if lost and text is not None:
             self.ledger.note("lone_surrogate")
             self._append(text, lost)
-            self._brace = False
+            self.ends_in_brace = False
         return lost
 
     def take_function(self, function: Any) -> str:
@@ -311,6 +311,16 @@ class ToolCalls:
         self.calls.append(call)
         self.changed = True
         return call
+
+    def may_end(self) -> bool:
+        """Whether a call is whole by now, so that the next delta may bring it to its end, or begin another."""
+        return bool(self.settled) and any(call.is_whole() for call in self.settled.values())
+
+    def note_end(self, call: Call, fragment: str) -> None:
+        """The arguments of a call end with this fragment."""
+        call.ends_in_brace = fragment[-1] == "}"
+        if call.ends_in_brace:
+            self.settled[call.index] = call
 
     def end(self, call: Call) -> None:
         """The call is done."""

@@ -1,5 +1,6 @@
 import json
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -41,9 +42,8 @@ def chunk(delta):
 def read(stats, clock, *deltas, after=1.0, size=100):
     """A read that comes a time after the last one and brings chunks of these deltas."""
     clock.now += after
-    stats.note_read(size)
     parser = ChatStreamParser()
-    stats.note_events([event for delta in deltas for event in parser.feed_chunk(chunk(delta))])
+    stats.note(clock.now, size, [event for delta in deltas for event in parser.feed_chunk(chunk(delta))])
 
 
 ROLE = {"role": "assistant"}
@@ -146,9 +146,7 @@ def test_at_least_so_many_of_100_gaps_are_no_longer_than_a_percentile(gaps):
     clock = Clock(0.0)
     stats = StreamStats(clock=clock)
     for gap in [0, *gaps]:
-        clock.now += gap
-        stats.note_read(1)
-        stats.note_chunk()
+        read(stats, clock, CONTENT, after=gap)
     assert stats.gaps == gaps
     for percent, value in ((50, stats.gap_p50), (95, stats.gap_p95)):
         assert value in gaps
@@ -191,45 +189,46 @@ def test_parsed_chunks_have_times_but_no_bytes(stats, clock):
     assert (stats.first_chunk, stats.gaps) == (1.0, [1.0])
 
 
-def test_events_may_be_noted_one_by_one(stats, clock):
-    read(stats, clock, ROLE)
-    read(stats, clock, CONTENT, CONTENT)
-    one_by_one = StreamStats(clock=(other := Clock()))
-    one_by_one.begin()
-    other.now += 1
-    one_by_one.note_read(100)
-    one_by_one.note_chunk()
-    other.now += 1
-    one_by_one.note_read(100)
-    for _ in range(2):
-        one_by_one.note_chunk()
-        one_by_one.note_first("content")
-    assert one_by_one.to_dict() == stats.to_dict()
+def test_what_the_end_brings_came_with_the_last_read(stats, clock):
+    for reads in ([CONTENT], [CONTENT, None], [None]):
+        clock.now, stats = 1000.0, StreamStats(clock=clock)
+        stats.begin()
+        for delta in reads:
+            read(stats, clock, *([delta] if delta else []))
+        clock.now += 10
+        stats.note_late(ChatStreamParser().feed_chunk(chunk(REASONING)))
+        assert stats.chunks == reads.count(CONTENT) + 1
+        assert stats.first_reasoning == len(reads)
+        assert stats.gaps == ([1.0] if reads == [CONTENT, None] else [])
 
 
-def test_the_clock_is_read_once_a_read(stats, clock):
-    before = clock.readings
-    for _ in range(10):
-        read(stats, clock, CONTENT, REASONING, FUNCTION)
-    assert clock.readings - before == 10
-    stats.to_dict()
-    repr(stats)
-    assert clock.readings - before == 10
+@given(st.lists(st.sampled_from([[], [ROLE], [CONTENT], [CONTENT, CONTENT], [REASONING], [FUNCTION]])))
+def test_reads_that_are_alike_are_noted_as_any_others(reads):
+    clock = Clock(0.0)
+    stats = StreamStats(clock=clock)
+    stats.begin()
+    for deltas in reads:
+        read(stats, clock, *deltas)
+    times = [number for number, deltas in enumerate(reads, 1) if deltas]
+    assert stats.chunks == sum(map(len, reads))
+    assert stats.gaps == [later - earlier for earlier, later in pairwise(times)]
+    assert stats.first_content == next((number for number, deltas in enumerate(reads, 1) if CONTENT in deltas), None)
+    assert stats.first_tool_call == next((number for number, deltas in enumerate(reads, 1) if FUNCTION in deltas), None)
 
 
-@given(st.lists(st.sampled_from(["begin", "read", "chunk", "first", "finish"])))
+@given(st.lists(st.sampled_from(["begin", "read", "late", "finish"])))
 def test_notes_in_any_order_raise_nothing(notes):
-    stats = StreamStats(clock=Clock())
+    clock = Clock()
+    stats = StreamStats(clock=clock)
     driver = {
         "begin": stats.begin,
-        "read": lambda: stats.note_read(1),
-        "chunk": stats.note_chunk,
-        "first": lambda: stats.note_first("content"),
+        "read": lambda: read(stats, clock, CONTENT),
+        "late": lambda: stats.note_late([]),
         "finish": stats.finish,
     }
     for note in notes:
         driver[note]()
-    assert stats.to_dict()["chunks"] == notes.count("chunk")
+    assert stats.to_dict()["chunks"] == notes.count("read")
     assert repr(stats)
 
 
@@ -261,7 +260,7 @@ def test_to_dict_is_plain_json_with_every_figure(stats, clock):
 
 def test_to_dict_has_every_public_figure():
     figures = {name for name in dir(StreamStats) if name[0] != "_" and not callable(getattr(StreamStats, name))}
-    assert set(StreamStats().to_dict()) == figures - {"gaps"}
+    assert set(StreamStats().to_dict()) == figures - {"gaps", "pieces", "times", "usual"}  # what a driver writes
 
 
 def test_the_repr_tells_what_is_known(stats, clock):

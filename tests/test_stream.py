@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+from itertools import cycle
 
 import anyio
 import httpx
@@ -25,6 +26,7 @@ from chatstream.errors import (
     StreamInterruptedError,
     StreamLimitError,
 )
+from chatstream.parser import ChatStreamParser
 from chatstream.recording import Recording
 from chatstream.stream import AsyncChatCompletionStream, ChatCompletionStream
 from own_cases import HI, STOP, USAGE, call, calls
@@ -139,10 +141,82 @@ async def test_the_events_are_those_of_the_parser(both):
         assert await both.all(both.stream(reads)) == expected
 
 
-async def test_a_stream_is_its_own_iterator(both):
-    stream = both.stream(HELLO)
-    assert both.over(stream) is stream
-    await both.call(stream.until_done)
+async def test_whoever_iterates_goes_on_where_another_stopped(both):
+    for reads in ([HELLO], [HELLO[:400], HELLO[400:]], byte_by_byte(HELLO)):
+        stream = both.stream(reads)
+        takers = cycle([both.over(stream), stream, both.over(stream), stream, stream])
+        events = []
+        while (event := await both.next(next(takers))) is not None:
+            events.append(event)
+            assert stream.snapshot == [one for one in events if one.type == "chunk"][-1].snapshot
+        assert events == read([HELLO])[1]
+
+
+async def test_a_listener_added_in_the_middle_of_a_read_hears_the_rest_of_it(both):
+    stream, heard, events = both.stream([HELLO]), [], []
+    events += [await both.next(over) for over in [both.over(stream)] * 2]
+    iterator = both.over(stream)
+    events.append(await both.next(iterator))
+    stream.on("content.delta", heard.append)
+    while (event := await both.next(iterator)) is not None:
+        events.append(event)
+    assert events == read([HELLO])[1]
+    assert heard == [event for event in events[3:] if event.type == "content.delta"] != []
+
+
+async def test_after_a_listener_raised_the_same_iterator_goes_on(both):
+    stream, events = both.stream([HELLO]), []
+    stream.on("content.delta", lambda event: 1 / 0)
+    iterator = both.over(stream)
+    while True:
+        try:
+            event = await both.next(iterator)
+        except ZeroDivisionError:
+            continue
+        if event is None:
+            break
+        events.append(event)
+    assert events == [event for event in read([HELLO])[1] if event.type != "content.delta"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 255, 300])
+async def test_small_reads_are_joined_and_nobody_can_tell(both, size):
+    data = wire([*HI[:3], chunk({"content": "x" * 500}), *HI[3:]])
+    reads = [data[at : at + size] for at in range(0, len(data), size)]
+    for taken in range(0, len(reads) + 1, max(1, 40 // size)):
+        parser = ChatStreamParser()
+        expected = [event for one in reads[:taken] for event in parser.feed(one)]
+        expected += parser.fail(StreamInterruptedError("cut"))
+        stream = both.stream(both.source(reads[:taken], ConnectionResetError("cut")))
+        events, heard = [], []
+        stream.on("error", heard.append)
+        try:
+            while (event := await both.next(stream)) is not None:
+                events.append(event)
+        except StreamInterruptedError:
+            events += heard
+        assert events[:-1] == expected[:-1]
+        assert (stream.end, stream.snapshot) == (parser.end, parser.snapshot)
+        if events[-1].type == "error":
+            assert (stream.stats.reads, stream.stats.bytes) == (taken, sum(map(len, reads[:taken])))
+
+
+@pytest.mark.parametrize("taken", [3, 100, 150, 200, 333])
+async def test_what_was_joined_is_not_lost_by_an_abort(both, taken):
+    reads = byte_by_byte(wire(HI))
+    parser = ChatStreamParser()
+    for one in reads[:taken]:
+        parser.feed(one)
+    parser.abort()
+
+    def until_aborted():
+        yield from reads[:taken]
+        stream.abort()
+
+    stream = both.stream(until_aborted())
+    assert isinstance(await both.fail(stream), APIUserAbortError)
+    assert (stream.end, stream.snapshot, stream.stats.bytes) == (parser.end, parser.snapshot, taken)
+    await both.close(stream)
 
 
 async def test_making_a_stream_reads_nothing(both):

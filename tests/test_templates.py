@@ -3,13 +3,11 @@
 import json
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatstream.ends import Limits
 from chatstream.parser import ChatStreamParser
-from counting import opcodes
 from wire import told
 
 TEXTS = [
@@ -101,7 +99,9 @@ def kind_of_chunk(random):
     noise = random.choice(["no", "word", "word", "odd"])
     twice = random.random() < 0.05
     ascii_only, separators = random.random() < 0.5, random.choice([None, (",", ":"), (", ", ":")])
-    field = random.choice([b"data: ", b"data: ", b"data: ", b"data:", b"data:  ", b"id: 7\ndata: ", b"event: x\ndata: "])
+    field = random.choice(
+        [b"data: ", b"data: ", b"data: ", b"data:", b"data:  ", b"id: 7\ndata: ", b"event: x\ndata: "]
+    )
     end = random.choice([b"\n\n", b"\n\n", b"\n\n", b"\r\n\r\n", b"\n\r\n", b" \n\n"])
 
     def make():

@@ -1,6 +1,6 @@
 """How likely each token was, and what else might have stood in its place."""
 
-from chatstream.types.model import WireModel
+from chatstream.types.model import LateModel, WireModel
 
 
 class TopLogprob(WireModel):
@@ -20,7 +20,7 @@ class ChatCompletionTokenLogprob(WireModel):
     top_logprobs: list[TopLogprob]
 
 
-class ChoiceLogprobs(WireModel):
+class ChoiceLogprobs(LateModel):
     """The tokens of a choice: of its content and of its refusal. The same in a whole answer and in a chunk."""
 
     content: list[ChatCompletionTokenLogprob] | None = None

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Un
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from chatstream.text import Unread
 from chatstream.types.dump import dumped, written
 from chatstream.types.plain import Json
 from chatstream.types.schema import fields_of, write_as_it_is
@@ -120,6 +121,40 @@ class WireModel(BaseModel):
         return schema
 
 
+class LateModel(WireModel):
+    """A model that builds a member when somebody looks at it, if it was given as `Unread`.
+
+    Whatever looks at all members, pydantic's own code too, asks for `__dict__`, and a single one that is not there
+    is asked of `__getattr__`. Nothing else is to know.
+    """
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __dict__(self) -> dict[str, Any]:
+            state = _get_state(self)
+            return _build_late(self, state) if _LATE in state else state
+
+        @__dict__.setter
+        def __dict__(self, state: dict[str, Any]) -> None:
+            _set_state(self, state)
+
+        def __getattr__(self, name: str) -> Any:
+            state = _get_state(self)
+            if _LATE in state and name in _build_late(self, state):
+                return self.__dict__[name]
+            return super().__getattr__(name)
+
+
+def _build_late(model: "LateModel", state: dict[str, Any]) -> dict[str, Any]:
+    """Build what is late; the members, in their order."""
+    late: dict[str, Callable[[], Any]] = state[_LATE]
+    # A new dict, put in place when it is whole: two threads that look at once both see a whole one.
+    whole = {name: late[name]() if name in late else state[name] for name in type(model).model_fields}
+    _set_state(model, whole)
+    return whole
+
+
 def build(cls: type[M], values: Mapping[str, Any]) -> M:
     """A model of class `cls` made from plain JSON values, without validating them.
 
@@ -134,6 +169,8 @@ def build(cls: type[M], values: Mapping[str, Any]) -> M:
 # One function per class does the building, and is made once.
 
 # The slots are set through their descriptors: four times a model, and a third cheaper than by name.
+_LATE = "built when somebody looks"  # a key beside those of the fields
+_get_state: Callable[[WireModel], dict[str, Any]] = BaseModel.__dict__["__dict__"].__get__
 _set_state: Callable[[WireModel, dict[str, Any]], None] = BaseModel.__dict__["__dict__"].__set__
 _set_known: Callable[[WireModel, set[str]], None] = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra: Callable[[WireModel, dict[str, Any]], None] = BaseModel.__dict__["__pydantic_extra__"].__set__
@@ -165,12 +202,16 @@ def _make_build(cls: type[WireModel], within: frozenset[type[WireModel]]) -> _Bu
     new = cls.__new__
 
     def make(values: Mapping[str, Any]) -> WireModel:
-        state = {**blank, **values}
+        state: dict[str, Any] = {**blank, **values}
         known = set(values)
         extra = {} if len(state) == count else _split(state, known, count)
         for name, read in parts:
             value = state[name]
-            if value is not None:
+            if type(value) is Unread:
+                late: dict[str, Any] = state.setdefault(_LATE, {})
+                late[name] = _later(read, value)
+                del state[name]
+            elif value is not None:
                 state[name] = read(value)
         if fresh:
             _fill(state, known, fresh)
@@ -184,6 +225,10 @@ def _make_build(cls: type[WireModel], within: frozenset[type[WireModel]]) -> _Bu
         return model
 
     return make
+
+
+def _later(read: _Read, value: Unread) -> Callable[[], Any]:
+    return lambda: read(value.read())
 
 
 def _split(state: dict[str, Any], known: set[str], count: int) -> dict[str, Any]:
