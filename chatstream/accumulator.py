@@ -107,7 +107,8 @@ class ChatCompletionAccumulator:
         """Merge a chunk and append its events, the ChunkEvent with ``data`` first; past a limit, those until then."""
         place = len(out)
         self._merged += 1
-        tree, changes, marks = self._tree, self.ledger.changes, tuple(self.ledger.marks)
+        ledger = self.ledger
+        tree, changes, begun, marks = self._tree, ledger.changes, ledger.begun, tuple(ledger.marks)
         try:
             self._add_members(chunk.members)
             for said in chunk.choices:
@@ -118,8 +119,8 @@ class ChatCompletionAccumulator:
             # It is the first event, and shows the state after the last one.
             frame = self.frame()
             out.insert(place, ChunkEvent(data, frame.tree, frame.marks))
-            only_grew = frame.tree is tree and self.ledger.changes == changes and len(frame.marks) == len(marks)
-            if not only_grew:
+            only_grew = frame.tree is tree and ledger.changes == changes and len(frame.marks) == len(marks)
+            if not only_grew or ledger.begun != begun:
                 self.templates.forget()
         if only_grew and type(data) is bytes and len(chunk.choices) == 1:
             self._learn(data, chunk, out[place:], marks)

@@ -178,13 +178,14 @@ class Choice:
             self.ledger.note("after_done")
         else:
             self._begun[key] = end
-            self.ledger.changes += 1
+            self.ledger.begun += 1
 
     def _end(self, key: str | int, out: list[ChatStreamEvent]) -> None:
         end = self._begun.pop(key, None)
         if end is not None:
             self._done.add(key)
-            self.ledger.changes += 1
+            if type(key) is str:  # a call knows itself that it is done
+                self.ledger.changes += 1
             end(out)
 
     def _add_reasoning(self, delta: str, out: list[ChatStreamEvent]) -> None:
@@ -243,18 +244,19 @@ class Choice:
 
     def _add_tokens(self, key: str, tokens: list[Any], out: list[ChatStreamEvent]) -> None:
         self.ledger.charge_event()
-        items = self._logprobs.get(key)
-        if items is None:
-            items = self._logprobs[key] = Tokens(self.ledger.marks)
+        kept = self._logprobs.get(key)
+        if kept is None:
+            kept = self._logprobs[key] = Tokens(self.ledger.marks)
             self.node = None
-        mark = items.extend(tokens)
+        start = len(kept.values)
+        mark = kept.extend(tokens)
         delta_event, done_event = _LOGPROBS_EVENTS[key]
 
         def end(out: list[ChatStreamEvent]) -> None:
-            out.append(done_event(self.index, items, len(items.values)))
+            out.append(done_event(self.index, kept, len(kept.values)))
 
         self._begin(f"logprobs.{key}", end)
-        out.append(delta_event(self.index, tokens, items, mark))
+        out.append(delta_event(self.index, kept, start, mark))
 
     def tokens(self, key: str) -> Tokens | None:
         """The tokens of the content or of the refusal, with their log probabilities; None before the first."""

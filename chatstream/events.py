@@ -20,7 +20,7 @@ from chatstream.errors import APIUserAbortError, ChatStreamError
 from chatstream.frames import Frame, read_tree
 from chatstream.jsontext import plain, read_json
 from chatstream.partial_json import partial_value
-from chatstream.text import Items, Text
+from chatstream.text import Text, Tokens
 
 if TYPE_CHECKING:
     from chatstream.types import (
@@ -439,19 +439,19 @@ class LogprobsContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     choice_index: int
-    _added: list[Any]
-    _items: Items
+    _tokens: Tokens
+    _start: int
     _mark: int
 
     @property
     def content(self) -> list[ChatCompletionTokenLogprob]:
         """The tokens that were added."""
-        return _token_logprobs(self._added)
+        return _token_logprobs(self._tokens.read(self._mark, self._start))
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
         """The tokens so far."""
-        return _token_logprobs(self._items.read(self._mark))
+        return _token_logprobs(self._tokens.read(self._mark))
 
     def _names(self) -> tuple[str, ...]:
         return ("choice_index", "content")
@@ -463,13 +463,13 @@ class LogprobsContentDoneEvent(_Event, frozen=True, eq=False, gc=False):
     type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
 
     choice_index: int
-    _items: Items
+    _tokens: Tokens
     _mark: int
 
     @property
     def content(self) -> list[ChatCompletionTokenLogprob]:
         """All tokens of the content."""
-        return _token_logprobs(self._items.read(self._mark))
+        return _token_logprobs(self._tokens.read(self._mark))
 
     def _names(self) -> tuple[str, ...]:
         return ("choice_index", "content")
@@ -482,19 +482,19 @@ class LogprobsRefusalDeltaEvent(_Event, frozen=True, eq=False, gc=False):
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     choice_index: int
-    _added: list[Any]
-    _items: Items
+    _tokens: Tokens
+    _start: int
     _mark: int
 
     @property
     def refusal(self) -> list[ChatCompletionTokenLogprob]:
         """The tokens that were added."""
-        return _token_logprobs(self._added)
+        return _token_logprobs(self._tokens.read(self._mark, self._start))
 
     @property
     def snapshot(self) -> list[ChatCompletionTokenLogprob]:
         """The tokens so far."""
-        return _token_logprobs(self._items.read(self._mark))
+        return _token_logprobs(self._tokens.read(self._mark))
 
     def _names(self) -> tuple[str, ...]:
         return ("choice_index", "refusal")
@@ -506,13 +506,13 @@ class LogprobsRefusalDoneEvent(_Event, frozen=True, eq=False, gc=False):
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
 
     choice_index: int
-    _items: Items
+    _tokens: Tokens
     _mark: int
 
     @property
     def refusal(self) -> list[ChatCompletionTokenLogprob]:
         """All tokens of the refusal."""
-        return _token_logprobs(self._items.read(self._mark))
+        return _token_logprobs(self._tokens.read(self._mark))
 
     def _names(self) -> tuple[str, ...]:
         return ("choice_index", "refusal")

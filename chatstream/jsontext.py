@@ -23,6 +23,7 @@ __all__ = [
     "ODD_STRINGS",
     "copied",
     "deepest",
+    "has_long_number",
     "is_null",
     "mend",
     "plain",
@@ -57,7 +58,7 @@ def read_json(data: bytes, *, max_depth: int | None = DEEPEST) -> tuple[Any, int
     max_depth = deepest(max_depth)
     if data.count(b"[") + data.count(b"{") > max_depth:
         _check_depth(data, max_depth)
-    if len(data) > _LONGEST_NUMBER and _PERHAPS_LONG.search(data):
+    if has_long_number(data):
         return _read_odd_json(data)
     try:
         return _decode(data), 0
@@ -65,6 +66,11 @@ def read_json(data: bytes, *, max_depth: int | None = DEEPEST) -> tuple[Any, int
         return _read_odd_json(data)
     except RecursionError:
         raise StreamLimitError(limit="max_depth", value=max_depth) from None
+
+
+def has_long_number(data: bytes) -> bool:
+    """Whether there may be a number in it that has more digits than Python reads by default."""
+    return len(data) > _LONGEST_NUMBER and _PERHAPS_LONG.search(data) is not None
 
 
 def deepest(max_depth: int | None) -> int:

@@ -21,8 +21,8 @@ class Ledger:
     """Marks, limits and notes of one completion."""
 
     __slots__ = (
-        "_calls_left", "_extras_left", "_notes", "changes", "completion_id", "event_number", "event_size", "limits",
-        "marks", "max_arguments", "short_events", "text_left",
+        "_calls_left", "_extras_left", "_notes", "begun", "changes", "completion_id", "event_number", "event_size",
+        "limits", "marks", "max_arguments", "short_events", "text_left",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -33,6 +33,7 @@ class Ledger:
         self._extras_left = _UNLIMITED if limits.max_extras is None else limits.max_extras
         self._calls_left = _UNLIMITED if limits.max_tool_calls is None else limits.max_tool_calls
         self._notes: dict[AnomalyKind, list[int]] = {}
+        self.begun: int = 0  # parts that began
         self.changes: int = 0  # of anything but values that grow, as far as frames do not show it
         self.event_number: int = 0  # of those that went the general way
         self.short_events: int = 0  # how many went the short one: each was a chunk

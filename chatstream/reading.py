@@ -98,7 +98,8 @@ class Reading:
                 events = self._feed(value)
             stats = self.stats
             if len(events) == 2 and type(events[1]) is stats.usual:
-                stats.times.append(now)
+                stats.chunk_gaps.append(now - stats.last_chunk)
+                stats.last_chunk = now
                 stats.bytes += len(value)
                 self._events = events
                 self.batch = iter(events)

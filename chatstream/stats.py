@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from array import array
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from chatstream.events import ChunkEvent
@@ -55,15 +54,17 @@ class StreamStats:
         "_clock",
         "_finished",
         "_first_byte",
+        "_first_chunk",
         "_firsts",
+        "_gaps_noted",
         "_in_first_read",
         "_last_read",
-        "_noted",
         "_reads",
         "bytes",
+        "chunk_gaps",
         "keep_alives",
+        "last_chunk",
         "pieces",
-        "times",
         "usual",
     )
 
@@ -76,18 +77,18 @@ class StreamStats:
         self._finished: float | None = None
         self._first_byte: float | None = None
         self._firsts: dict[OutputKind, float] = {}  # in the order in which they came
+        self._first_chunk: float | None = None
         self._last_read: float | None = None  # the last one that was not of the usual kind
-        self.pieces: int = 0  # reads that were a piece of an event and brought nothing yet; counted by the driver
-        # The usual read brings one chunk and one event like the one before. A driver notes it by adding its time to
-        # ``times`` and its size to ``bytes``, and need not call ``note``: all else is counted from these.
-        self.usual: type[ChatStreamEvent] | None = None
         self._reads = 0  # that were noted
         self._chunks = 0  # likewise
-        self._noted = 0  # how many of the times were
         self._in_first_read = 0  # chunks of the first read that brought any
-        self.times: array[float] = array(
-            "d"
-        )  # of reads that brought chunks; 8 bytes each: a list of floats would hold 32
+        self._gaps_noted = 0
+        # The usual read brings one chunk, and one event of a kind that ``usual`` says. A driver notes it by adding to
+        # ``bytes`` and to ``chunk_gaps`` and setting ``last_chunk``, and need not call ``note``: all else is counted.
+        self.usual: type[ChatStreamEvent] | None = None
+        self.last_chunk: float = 0.0
+        self.chunk_gaps: array[float] = array("f")  # 4 bytes each, and right to a ten-millionth of a gap
+        self.pieces: int = 0  # reads that were a piece of an event and brought nothing yet; counted by the driver
 
     def begin(self) -> None:
         """From now on time is counted; only the first call counts, so that a request may begin before its stream."""
@@ -107,17 +108,20 @@ class StreamStats:
     def note_late(self, events: Sequence[ChatStreamEvent]) -> None:
         """The end of the source brought these events: what they tell of had come with the last read."""
         if self._last_read is not None:
-            self._note_events(max([self._last_read, *self.times[-1:]]), events, late=True)
+            self._note_events(max(self._last_read, self.last_chunk), events, late=True)
 
     def _note_events(self, now: float, events: Sequence[ChatStreamEvent], *, late: bool = False) -> None:
         kinds: list[Any] = list(map(type, events))
         chunks = kinds.count(ChunkEvent)
         if chunks:
             self._chunks += chunks
-            self._in_first_read = self._in_first_read or chunks
-            if not (late and self.times and self.times[-1] == now):
-                self._noted += 1
-                self.times.append(now)
+            if self._first_chunk is None:
+                self._first_chunk = now
+                self._in_first_read = chunks
+            elif not late or now > self.last_chunk:
+                self._gaps_noted += 1
+                self.chunk_gaps.append(now - self.last_chunk)
+            self.last_chunk = now
         for kind in dict.fromkeys(kinds):
             output = _KIND_OF.get(kind.type)
             if output is not None:
@@ -132,12 +136,12 @@ class StreamStats:
     @property
     def reads(self) -> int:
         """How many reads came; a parsed chunk is one."""
-        return self._reads + self.pieces + len(self.times) - self._noted
+        return self._reads + self.pieces + len(self.chunk_gaps) - self._gaps_noted
 
     @property
     def chunks(self) -> int:
         """How many chunks came."""
-        return self._chunks + len(self.times) - self._noted
+        return self._chunks + len(self.chunk_gaps) - self._gaps_noted
 
     def _since(self, moment: float | None) -> float | None:
         return None if moment is None or self._began is None else moment - self._began
@@ -150,7 +154,7 @@ class StreamStats:
     @property
     def first_chunk(self) -> float | None:
         """Seconds until the first chunk, which often holds a role and nothing else."""
-        return self._since(self.times[0] if self.times else None)
+        return self._since(self._first_chunk)
 
     @property
     def first_output(self) -> float | None:
@@ -179,8 +183,11 @@ class StreamStats:
 
     @property
     def gaps(self) -> list[float]:
-        """Seconds between reads that brought chunks, in order; one fewer than there were such reads."""
-        return [later - earlier for earlier, later in pairwise(self.times)]
+        """Seconds between reads that brought chunks, in order; one fewer than there were such reads.
+
+        They are kept as 4-byte floats, which are right to 7 digits.
+        """
+        return self.chunk_gaps.tolist()
 
     @property
     def gap_p50(self) -> float | None:
@@ -195,11 +202,11 @@ class StreamStats:
     @property
     def gap_max(self) -> float | None:
         """The longest gap in seconds."""
-        return max(self.gaps, default=None)
+        return max(self.chunk_gaps, default=None)
 
     def _gap(self, percent: int) -> float | None:
         # By nearest rank: always a gap that was, and no mean of two that were.
-        ordered = sorted(self.gaps)
+        ordered = sorted(self.chunk_gaps)
         return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
 
     @property
@@ -209,9 +216,9 @@ class StreamStats:
         The wait for the first chunk is no part of it, so that the pace can be told apart from the delay. None until
         chunks have come at two different times.
         """
-        if not self.times or self.times[-1] == self.times[0]:
+        if self._first_chunk is None or self.last_chunk == self._first_chunk:
             return None
-        return (self.chunks - self._in_first_read) / (self.times[-1] - self.times[0])
+        return (self.chunks - self._in_first_read) / (self.last_chunk - self._first_chunk)
 
     def to_dict(self) -> dict[str, float | int | None]:
         """All of it by name, as plain JSON values: seconds, counts, and None for what is not known."""

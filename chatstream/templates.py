@@ -36,7 +36,7 @@ from chatstream.events import (
     ReasoningDeltaEvent,
     RefusalDeltaEvent,
 )
-from chatstream.jsontext import deepest, read_json, write_json
+from chatstream.jsontext import deepest, has_long_number, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from chatstream.choices import Choice
     from chatstream.events import ChatStreamEvent
     from chatstream.ledger import Ledger
-    from chatstream.text import Items, Text
+    from chatstream.text import Text, Tokens
     from chatstream.tool_calls import Call, ToolCalls
 
 __all__ = ["Example", "Templates"]
@@ -56,7 +56,6 @@ _decode_text: Callable[[bytes], str] = msgspec.json.Decoder(str).decode
 _MOST = 1024  # kept at a time: as many calls, or choices, may take turns
 _TRIALS = 32  # made before any has been of use: a stream whose chunks all differ is not worth more
 _TAIL = 40  # bytes before the text, among them the index of a choice or call: they tell which template may fit
-_AROUND_TOKENS = 4  # levels of nesting around a list of tokens: the chunk, its choices, the choice, its logprobs
 
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _TEXT = {
@@ -68,6 +67,21 @@ _NOISE = re.compile(rb'"obfuscation"\s*:\s*("[0-9A-Za-z]*")')
 _DELTA = ("choices", 0, "delta")
 _TOKENS_PATH = ("choices", 0, "logprobs", "content")
 _NOISE_PATH = ("obfuscation",)
+
+
+class _TopLogprob(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    token: str
+    logprob: float | None = None
+    bytes: list[int] | None = None
+
+
+class _Token(_TopLogprob, forbid_unknown_fields=True, gc=False):
+    top_logprobs: list[_TopLogprob] | None = None
+
+
+# Tokens are kept as they came and parsed when somebody looks. What is decoded here tells that they can be.
+_check_tokens: Callable[[bytes], list[_Token]] = msgspec.json.Decoder(list[_Token]).decode
+_TOKENS_DEPTH = 9  # levels of nesting of a chunk with such tokens
 
 
 class Growth:
@@ -161,7 +175,7 @@ class _CallText(Growth):
         size, before = len(fragment), text.length
         left = ledger.text_left - size
         # The same arguments once more, whole arguments, and a limit: there is more to it than to add to them.
-        if size == before or before + size > self.limit or left < 0 or text.half or self.calls.may_end():
+        if size == before or before + size > self.limit or left < 0 or text.half or call.done or self.calls.may_end():
             return None
         ledger.text_left = left
         text.length = mark = before + text.write(fragment)
@@ -198,13 +212,13 @@ class Template:
     The quotes of the text belong to it, those of the noise to nobody; tokens are a list with its brackets.
     """
 
-    __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "items", "noisy", "prefix",
+    __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "kept", "noisy", "prefix",
                  "start", "tail")  # fmt: skip
 
-    def __init__(self, line: bytes, growth: Growth, items: Items | None, places: Places) -> None:
+    def __init__(self, line: bytes, growth: Growth, kept: Tokens | None, places: Places) -> None:
         text, tokens, noise = places.text, places.tokens, places.noise
         self.growth: Growth = growth
-        self.items: Items | None = items
+        self.kept: Tokens | None = kept
         self.start: int = text.start
         self.tail: int = max(0, text.start - _TAIL)
         self.prefix: bytes = line[: text.start]
@@ -221,7 +235,7 @@ class Template:
         """Whether other values in these places make the same chunk with other values: decoding such a one shows it."""
         values: list[tuple[tuple[str | int, ...], Any]] = [(self.growth.path, "?" + fragment)]
         line = self.prefix + write_json("?" + fragment).encode()
-        if self.items is not None:
+        if self.kept is not None:
             values.append((_TOKENS_PATH, ["?"]))
             line += self.before_tokens + b'["?"]'
         line += self.behind
@@ -241,14 +255,14 @@ class Template:
 class Templates:
     """The templates of one completion, and what is done with a chunk that fits one."""
 
-    __slots__ = ("_by_tail", "_ledger", "_longest", "_made", "_marks", "_most_nested", "_starts", "between_events",
-                 "field", "last", "tree")  # fmt: skip
+    __slots__ = ("_by_tail", "_deepest", "_ledger", "_longest", "_made", "_marks", "_starts", "between_events", "field",
+                 "last", "tree")  # fmt: skip
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._marks = ledger.marks
         limits = ledger.limits
-        self._most_nested: int = deepest(limits.max_depth) - _AROUND_TOKENS
+        self._deepest: int = deepest(limits.max_depth)
         self._by_tail: dict[bytes, Template] = {}
         self._starts: frozenset[int] = frozenset()  # where the texts of these begin
         self._made = 0
@@ -289,8 +303,8 @@ class Templates:
         if body[template.gap :] != template.behind:
             return None
         data = line[template.field : -2] if whole else line[template.field :]
-        if template.items is not None:
-            return self._take_tokens(template, template.items, data, body)
+        if template.kept is not None:
+            return self._take_tokens(template, template.kept, data, body)
         try:
             fragment = _decode_text(body[template.start : template.gap])
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -304,7 +318,7 @@ class Templates:
     def _take_tokens(
         self,
         template: Template,
-        items: Items,
+        kept: Tokens,
         data: bytes,
         body: bytes,
     ) -> list[ChatStreamEvent] | None:
@@ -313,22 +327,25 @@ class Templates:
         closed = body.find(b'"', template.start + 1) + 1
         while closed and not body.startswith(before, closed):
             closed = body.find(b'"', closed) + 1  # that quote was escaped
+        tokens = body[closed + len(before) : template.gap]
+        ledger = self._ledger
         try:
             fragment = _decode_text(body[template.start : closed])
-            tokens, odd = read_json(body[closed + len(before) : template.gap], max_depth=self._most_nested)
-        except (msgspec.DecodeError, UnicodeDecodeError, StreamProtocolError, StreamLimitError):
-            return None
-        ledger = self._ledger
-        if odd or type(tokens) is not list or not tokens or not fragment or not ledger.charge_plain_text(len(data)):
+            if not fragment or has_long_number(tokens) or not _check_tokens(tokens) or self._deepest < _TOKENS_DEPTH:
+                return None
+            if not ledger.charge_plain_text(len(data)):
+                return None
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         event = template.growth.add(fragment)
         if event is None:
             ledger.text_left += len(data)
             return None
         ledger.short_events += 1
-        mark = items.extend(tokens)
+        start = len(kept.values)
+        mark = kept.append_json(tokens)
         chunk = ChunkEvent(data, self.tree, tuple(self._marks))
-        return [chunk, event, LogprobsContentDeltaEvent(template.growth.index, tokens, items, mark)]
+        return [chunk, event, LogprobsContentDeltaEvent(template.growth.index, kept, start, mark)]
 
     def _find(self, line: bytes) -> Template | None:
         """Another template that the chunk begins like."""
@@ -373,29 +390,36 @@ class Example(NamedTuple):
 
 def _template(example: Example, line: bytes) -> Template | None:
     """The template of a chunk; None if there is more to it, or less, than one can tell."""
-    raw, events, choice = example.raw, example.events, example.choice
-    entry = raw["choices"][0]
-    if type(entry) is not dict or len(events) == 1:
+    entry = example.raw["choices"][0]
+    if type(entry) is not dict or len(example.events) == 1:
         return None
-    growth = _growth(choice, events[1], entry.get("delta"))
-    items = choice.tokens("content") if isinstance(events[-1], LogprobsContentDeltaEvent) else None
-    if growth is None or len(events) != (2 if items is None else 3):
+    growth = _growth(example.choice, example.events[1], entry.get("delta"))
+    has_tokens = isinstance(example.events[-1], LogprobsContentDeltaEvent)
+    if growth is None or len(example.events) != 2 + has_tokens:
         return None
+    kept = example.choice.tokens("content") if has_tokens else None
+    places = _places(line, str(growth.path[-1]), has_tokens=has_tokens)
+    if places is None or not _is_all(example, growth, kept):
+        return None
+    template = Template(line, growth, kept, places)
+    return template if template.is_proven(example.raw, _look(example.raw, growth.path)) else None
+
+
+def _is_all(example: Example, growth: Growth, kept: Tokens | None) -> bool:
+    """Whether what a chunk says of a text, and of tokens, is all that grew by it."""
+    raw = example.raw
     try:
         fragment = _look(raw, growth.path)
         expected = {text.slot: len(fragment) for text in (growth.text, growth.twin) if text is not None}
-        if items is not None:
-            expected[items.slot] = len(_look(raw, _TOKENS_PATH))
+        if kept is not None:
+            expected[kept.slot] = len(_look(raw, _TOKENS_PATH))
     except (LookupError, TypeError):
-        return None  # it came in another shape
-    # A text that had been empty may make a difference once, as the arguments of a call do.
-    if type(fragment) is not str or example.grown != expected or growth.text.length <= len(fragment):
-        return None
-    places = _places(line, str(growth.path[-1]), has_tokens=items is not None)
-    if places is None:
-        return None
-    template = Template(line, growth, items, places)
-    return template if template.is_proven(raw, fragment) else None
+        return False  # it came in another shape
+    if type(fragment) is not str or example.grown != expected:
+        return False
+    # What a name means depends on whether its call had a text before.
+    named = isinstance(growth, _CallText) and _look(raw, growth.path[:-1]).get("name")
+    return not named or growth.text.length > len(fragment)
 
 
 def _places(line: bytes, name: str, *, has_tokens: bool) -> Places | None:

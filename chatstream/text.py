@@ -12,7 +12,7 @@ from base64 import b64encode
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from chatstream.jsontext import copied, mend
+from chatstream.jsontext import copied, mend, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,9 +97,29 @@ class Items:
 
 
 class Tokens(Items):
-    """A growing list of tokens with their log probabilities: much, and seldom looked at, so it is read as Unread."""
+    """A growing list of tokens with their log probabilities: much, and seldom looked at.
+
+    So tokens may also be kept as the JSON of a list of them, which takes a place of its own among the values and is
+    parsed when read; and a completion has them as Unread.
+    """
 
     __slots__ = ()
+
+    def append_json(self, tokens: bytes) -> int:
+        """The mark after this JSON, of a list that can be read with no further ado."""
+        self.values.append(tokens)
+        self._marks[self.slot] = mark = len(self.values)
+        return mark
+
+    def read(self, mark: int | None = None, start: int = 0) -> list[Any]:
+        """The tokens from one mark to another, or to the end."""
+        tokens: list[Any] = []
+        for value in self.values[start:mark]:
+            if type(value) is bytes:
+                tokens += read_json(value)[0]
+            else:
+                tokens.append(value)
+        return tokens
 
 
 class Unread:
@@ -107,7 +127,7 @@ class Unread:
 
     __slots__ = ("_items", "_mark")
 
-    def __init__(self, items: Items, mark: int) -> None:
+    def __init__(self, items: Tokens, mark: int) -> None:
         self._items = items
         self._mark = mark
 

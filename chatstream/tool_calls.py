@@ -31,8 +31,8 @@ class Call:
     """One call, or the legacy function_call: name, arguments or input, and whatever else came with it."""
 
     __slots__ = (
-        "_scanner", "arguments", "ends_in_brace", "extras", "function_extras", "id", "index", "input", "ledger", "name",
-        "node", "parsed", "wire_index", "wire_type",
+        "_scanner", "arguments", "done", "ends_in_brace", "extras", "function_extras", "id", "index", "input", "ledger",
+        "name", "node", "parsed", "wire_index", "wire_type",
     )  # fmt: skip
 
     def __init__(self, ledger: Ledger, index: int = 0) -> None:
@@ -48,6 +48,7 @@ class Call:
         self.function_extras: Members = Members(ledger)
         self.node: dict[str, Any] | None = None  # as it stands in frames; None when something but text changed
         self.parsed: Any = None
+        self.done: bool = False
         self._scanner = ObjectScanner()
         self.ends_in_brace: bool = False  # the arguments end in `}`: only then can they be whole
 
@@ -324,6 +325,7 @@ class ToolCalls:
 
     def end(self, call: Call) -> None:
         """The call is done."""
+        call.done = True
         self._ended += 1
         self.settled.pop(call.index, None)
 
