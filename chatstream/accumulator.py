@@ -109,6 +109,7 @@ class ChatCompletionAccumulator:
         self._merged += 1
         ledger = self.ledger
         tree, changes, begun, marks = self._tree, ledger.changes, ledger.begun, tuple(ledger.marks)
+        text_left = ledger.text_left
         try:
             self._add_members(chunk.members)
             for said in chunk.choices:
@@ -123,14 +124,10 @@ class ChatCompletionAccumulator:
             if not only_grew or ledger.begun != begun:
                 self.templates.forget()
         if only_grew and type(data) is bytes and len(chunk.choices) == 1:
-            self._learn(data, chunk, out[place:], marks)
-
-    def _learn(self, data: bytes, chunk: Chunk, events: list[ChatStreamEvent], before: tuple[int, ...]) -> None:
-        """A chunk that changed nothing but what grows may be the model of many."""
-        marks = self.ledger.marks
-        grown = {slot: mark - before[slot] for slot, mark in enumerate(marks) if mark != before[slot]}
-        choice = self.choices[chunk.choices[0].index]
-        self.templates.learn(Example(data, chunk.members, events, choice, grown, self._tree or {}))
+            grown = {slot: mark - marks[slot] for slot, mark in enumerate(ledger.marks) if mark != marks[slot]}
+            choice = self.choices[chunk.choices[0].index]
+            charged = text_left - ledger.text_left
+            self.templates.learn(Example(data, chunk.members, out[place:], choice, grown, charged, frame.tree))
 
     def _add_usage(self, usage: Any, out: list[ChatStreamEvent]) -> None:
         if type(usage) is not dict:

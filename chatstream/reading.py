@@ -120,7 +120,10 @@ class Reading:
         if self.decoder.room < _MOST_PIECES * _SMALL:
             return next(reads)
         pieces = self._pieces
-        for value in reads:
+        while True:
+            value = next(reads)
+            if self._pieces is not pieces:  # closed or aborted meanwhile
+                return value
             if type(value) is not bytes or len(value) > _SMALL:
                 self.take_pieces()
                 return value
@@ -129,7 +132,6 @@ class Reading:
                 self._pieces = []
                 self.stats.pieces += len(pieces) - 1
                 return b"".join(pieces)
-        raise StopIteration
 
     def take_pieces(self) -> None:
         """Take the pieces that were read and not taken yet: no end of their line will come with them."""

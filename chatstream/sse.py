@@ -154,7 +154,7 @@ class SSEDecoder:
             elif 13 not in data and self._plain and not self._lines:
                 # It ends one event, and may begin another.
                 lines = b"".join([*self._partial, data]).split(b"\n")
-                if len(lines) == 3 and not lines[1] and (self._limit is None or len(lines[0]) <= self._limit):
+                if len(lines) == 3 and not lines[1] and (self._limit is None or max(map(len, lines)) <= self._limit):
                     self._begin_line(lines[2])
                     return [lines[0]]
         if not isinstance(data, (bytes, bytearray, memoryview)):

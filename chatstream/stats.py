@@ -126,7 +126,7 @@ class StreamStats:
             output = _KIND_OF.get(kind.type)
             if output is not None:
                 self._firsts.setdefault(output, now)
-        self.usual = kinds[-1] if chunks else None
+        self.usual = kinds[-1] if chunks and kinds[-1] is not ChunkEvent else None
 
     def finish(self) -> None:
         """The stream ended, however; only the first call counts."""

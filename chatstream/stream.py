@@ -141,7 +141,12 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
         """Events that are there, each told to its listeners as it is taken; StopIteration after the last one."""
         reading = self._reading
         if not reading.batch.__length_hint__():
-            self._fill()
+            try:
+                self._fill()
+            except StopIteration:
+                raise
+            except BaseException as error:  # noqa: BLE001  it is raised by the iterator, which goes on working so
+                return map(_raise, (error,))
         if reading.is_last:
             return map(self._tell_or_raise, reading.batch)
         return map(self._tell, reading.batch) if self.active else reading.batch
@@ -152,7 +157,10 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
             self._reading.note(event)
         call = self.active.get(event.type)
         if call is not None:
-            result = call(event)
+            try:
+                result = call(event)
+            except StopIteration as error:  # in an iterator this means something else
+                raise RuntimeError(f"a listener for {event.type!r} raised StopIteration") from error
             if result is not None and is_coroutine(result):
                 raise self._unawaited(event, result)
         return event
@@ -432,6 +440,10 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
 
 
 def _text_of(event: ChatStreamEvent) -> str | None:

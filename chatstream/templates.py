@@ -209,32 +209,34 @@ class Places(NamedTuple):
 class Template:
     """The bytes of a data line around its text, its tokens and its noise, if it has any; and what the text is added to.
 
-    The quotes of the text belong to it, those of the noise to nobody; tokens are a list with its brackets.
+    The quotes of the text belong to both, those of the noise to nobody; tokens are a list with its brackets.
     """
 
-    __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "kept", "noisy", "prefix",
-                 "start", "tail")  # fmt: skip
+    __slots__ = ("before_tokens", "behind", "end", "end_of_event", "field", "gap", "growth", "kept", "length", "noisy",
+                 "prefix", "start", "stop", "tail")  # fmt: skip
 
     def __init__(self, line: bytes, growth: Growth, kept: Tokens | None, places: Places) -> None:
         text, tokens, noise = places.text, places.tokens, places.noise
         self.growth: Growth = growth
         self.kept: Tokens | None = kept
         self.start: int = text.start
-        self.tail: int = max(0, text.start - _TAIL)
-        self.prefix: bytes = line[: text.start]
+        self.prefix: bytes = line[: text.start + 1]
+        self.length: int = len(self.prefix)
+        self.tail: int = max(0, self.length - _TAIL)
         self.field: int = self.prefix.index(b"{")  # where the chunk begins
-        behind = text.stop if tokens is None else tokens.stop
-        self.before_tokens: bytes = b"" if tokens is None else line[text.stop : tokens.start]
+        behind = text.stop - 1 if tokens is None else tokens.stop
+        self.before_tokens: bytes = b"" if tokens is None else line[text.stop - 1 : tokens.start]
         self.noisy: bool = noise is not None
         self.behind: bytes = line[behind:] if noise is None else line[behind : noise.start]
         self.gap: int = -len(self.behind)
+        self.stop: int = self.gap + 1  # of the text, where there are no tokens
         self.end: bytes = b"" if noise is None else line[noise.stop :]
         self.end_of_event: bytes = self.end + b"\n\n"
 
     def is_proven(self, raw: dict[str, Any], fragment: str) -> bool:
         """Whether other values in these places make the same chunk with other values: decoding such a one shows it."""
         values: list[tuple[tuple[str | int, ...], Any]] = [(self.growth.path, "?" + fragment)]
-        line = self.prefix + write_json("?" + fragment).encode()
+        line = self.prefix + write_json("?" + fragment).encode()[1:-1]
         if self.kept is not None:
             values.append((_TOKENS_PATH, ["?"]))
             line += self.before_tokens + b'["?"]'
@@ -255,8 +257,8 @@ class Template:
 class Templates:
     """The templates of one completion, and what is done with a chunk that fits one."""
 
-    __slots__ = ("_by_tail", "_deepest", "_ledger", "_longest", "_made", "_marks", "_starts", "between_events", "field",
-                 "last", "tree")  # fmt: skip
+    __slots__ = ("_by_tail", "_deepest", "_ledger", "_lengths", "_longest", "_made", "_marks", "between_events",
+                 "field", "last", "tree")  # fmt: skip
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -264,7 +266,7 @@ class Templates:
         limits = ledger.limits
         self._deepest: int = deepest(limits.max_depth)
         self._by_tail: dict[bytes, Template] = {}
-        self._starts: frozenset[int] = frozenset()  # where the texts of these begin
+        self._lengths: frozenset[int] = frozenset()  # of their prefixes
         self._made = 0
         self.field: bytes = b"data: "  # what stands before a chunk
         self.last: Template | None = None  # the one that fitted last, or None if there are none
@@ -282,10 +284,9 @@ class Templates:
         template = self.last
         if template is None or (whole and (not self.between_events or len(line) > self._longest)):
             return None
-        start = template.start
-        if line[:start] != template.prefix:
-            template = self._by_tail.get(line[template.tail : start])
-            if template is None or line[:start] != template.prefix:
+        if line[: template.length] != template.prefix:
+            template = self._by_tail.get(line[template.tail : template.length])
+            if template is None or line[: template.length] != template.prefix:
                 template = self._find(line)
                 if template is None:
                     return None
@@ -306,7 +307,7 @@ class Templates:
         if template.kept is not None:
             return self._take_tokens(template, template.kept, data, body)
         try:
-            fragment = _decode_text(body[template.start : template.gap])
+            fragment = _decode_text(body[template.start : template.stop])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         event = template.growth.add(fragment) if fragment else None
@@ -324,13 +325,15 @@ class Templates:
     ) -> list[ChatStreamEvent] | None:
         """The same for a content with the log probabilities of its tokens behind it."""
         before = template.before_tokens
-        closed = body.find(b'"', template.start + 1) + 1
-        while closed and not body.startswith(before, closed):
-            closed = body.find(b'"', closed) + 1  # that quote was escaped
-        tokens = body[closed + len(before) : template.gap]
+        closing = body.find(b'"', template.length)
+        while closing > 0 and not body.startswith(before, closing):
+            closing = body.find(b'"', closing + 1)  # that one was escaped
+        tokens = body[closing + len(before) : template.gap]
+        if closing < 0 or 10 in tokens or 13 in tokens:
+            return None
         ledger = self._ledger
         try:
-            fragment = _decode_text(body[template.start : closed])
+            fragment = _decode_text(body[template.start : closing + 1])
             if not fragment or has_long_number(tokens) or not _check_tokens(tokens) or self._deepest < _TOKENS_DEPTH:
                 return None
             if not ledger.charge_plain_text(len(data)):
@@ -349,8 +352,8 @@ class Templates:
 
     def _find(self, line: bytes) -> Template | None:
         """Another template that the chunk begins like."""
-        for start in self._starts:
-            template = self._by_tail.get(line[max(0, start - _TAIL) : start])
+        for length in self._lengths:
+            template = self._by_tail.get(line[max(0, length - _TAIL) : length])
             if template is not None and line.startswith(template.prefix):
                 return template
         return None
@@ -360,7 +363,7 @@ class Templates:
         if self.last is not None:
             self.last = None
             self._by_tail.clear()
-            self._starts = frozenset()
+            self._lengths = frozenset()
 
     def learn(self, example: Example) -> None:
         """Make a template of a chunk that did nothing but let values grow, if it is of a kind that has one."""
@@ -374,7 +377,7 @@ class Templates:
             self.forget()
         self.tree = example.tree
         self._by_tail[template.prefix[-_TAIL:]] = self.last = template
-        self._starts |= {template.start}
+        self._lengths |= {template.length}
 
 
 class Example(NamedTuple):
@@ -385,6 +388,7 @@ class Example(NamedTuple):
     events: list[ChatStreamEvent]  # that it brought about
     choice: Choice  # the only one that it spoke of
     grown: dict[int, int]  # by how much each value grew, by the slot of its mark
+    charged: int  # how much of max_text that took
     tree: dict[str, Any]  # of the frames, as long as only values grow
 
 
@@ -411,11 +415,13 @@ def _is_all(example: Example, growth: Growth, kept: Tokens | None) -> bool:
     try:
         fragment = _look(raw, growth.path)
         expected = {text.slot: len(fragment) for text in (growth.text, growth.twin) if text is not None}
+        charged = sum(expected.values())
         if kept is not None:
             expected[kept.slot] = len(_look(raw, _TOKENS_PATH))
+            charged += len(example.data)
     except (LookupError, TypeError):
         return False  # it came in another shape
-    if type(fragment) is not str or example.grown != expected:
+    if type(fragment) is not str or example.grown != expected or example.charged != charged:
         return False
     # What a name means depends on whether its call had a text before.
     named = isinstance(growth, _CallText) and _look(raw, growth.path[:-1]).get("name")

@@ -633,3 +633,14 @@ def test_looking_at_what_is_pending_is_not_part_of_the_work():
         decoder.feed(data)
     assert len(decoder._partial) > 1000, "the pieces are not joined before somebody looks"
     assert decoder.pending == b"data: " + b"a" * 2000
+
+
+def test_an_event_that_ends_is_not_lost_when_the_next_begins_past_the_limit():
+    for cut_in_two in (False, True):
+        decoder = SSEDecoder(max_event_size=8)
+        assert decoder.feed(b"data: y") == [] or not cut_in_two
+        with pytest.raises(StreamLimitError) as caught:
+            decoder.feed(b"\n\ndata: 12345678")
+        assert [event.data for event in caught.value.events] == ["y"]
+        with pytest.raises(StreamLimitError):
+            decoder.feed(b"\n\n")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chatstream.parser import ChatStreamParser
 from chatstream.stats import StreamStats
+from chatstream.stream import ChatCompletionStream
 
 
 class Clock:
@@ -189,6 +190,12 @@ def test_parsed_chunks_have_times_but_no_bytes(stats, clock):
     assert (stats.first_chunk, stats.gaps) == (1.0, [1.0])
 
 
+def test_two_chunks_without_events_in_one_read_are_two():
+    empty = b'data: {"choices":[{"index":0,"delta":{}}]}\n\n'
+    stream = ChatCompletionStream([empty, empty * 2, empty * 2], allow_incomplete=True).until_done()
+    assert (stream.stats.chunks, stream.stats.reads) == (5, 3)
+
+
 def test_what_the_end_brings_came_with_the_last_read(stats, clock):
     for reads in ([CONTENT], [CONTENT, None], [None]):
         clock.now, stats = 1000.0, StreamStats(clock=clock)
@@ -260,7 +267,13 @@ def test_to_dict_is_plain_json_with_every_figure(stats, clock):
 
 def test_to_dict_has_every_public_figure():
     figures = {name for name in dir(StreamStats) if name[0] != "_" and not callable(getattr(StreamStats, name))}
-    assert set(StreamStats().to_dict()) == figures - {"gaps", "chunk_gaps", "last_chunk", "pieces", "usual"}  # what a driver writes
+    assert set(StreamStats().to_dict()) == figures - {
+        "gaps",
+        "chunk_gaps",
+        "last_chunk",
+        "pieces",
+        "usual",
+    }  # what a driver writes
 
 
 def test_the_repr_tells_what_is_known(stats, clock):

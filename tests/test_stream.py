@@ -179,6 +179,70 @@ async def test_after_a_listener_raised_the_same_iterator_goes_on(both):
     assert events == [event for event in read([HELLO])[1] if event.type != "content.delta"]
 
 
+async def test_after_the_source_raised_the_same_iterator_goes_on():
+    class Interrupted(Reads):
+        def __next__(self):
+            if self.taken == 2 and not self.closed:
+                self.closed = 7
+                raise KeyboardInterrupt
+            return super().__next__()
+
+    stream = ChatCompletionStream(Interrupted([block(one) for one in HI] + [DONE]))
+    iterator, events = iter(stream), []
+    while True:
+        try:
+            events.append(next(iterator))
+        except KeyboardInterrupt:
+            continue
+        except StopIteration:
+            break
+    assert events == read([wire(HI)])[1]
+
+
+async def test_a_listener_that_raises_stop_iteration_does_not_end_the_iteration(both):
+    stream = both.stream([wire(HI)])
+    stream.on("content.delta", lambda event: next(iter([])))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await both.all(stream)
+    await both.close(stream)
+
+
+async def test_a_source_is_read_as_the_iterator_it_is_and_not_begun_anew(both):
+    class Restarting:
+        def __init__(self):
+            self.reads, self.at = byte_by_byte(wire(HI)), 0
+
+        def __iter__(self):
+            self.at = 0
+            return self
+
+        def __next__(self):
+            self.at += 1
+            if self.at > len(self.reads):
+                raise StopIteration
+            return self.reads[self.at - 1]
+
+    stream = (AsyncChatCompletionStream if both.is_async else ChatCompletionStream)(Restarting())
+    assert await both.all(stream) == read([wire(HI)])[1]
+
+
+@pytest.mark.parametrize("stop", ["close", "abort"])
+async def test_a_source_that_stops_its_stream_is_not_read_on(stop):
+    data, taken = wire(HI), []
+
+    def reads():
+        for at, one in enumerate(byte_by_byte(data)):
+            if at == 150:
+                getattr(stream, stop)()
+            taken.append(at)
+            yield one
+
+    stream = ChatCompletionStream(iter(reads().__next__, None))
+    with pytest.raises(ChatStreamError):
+        list(stream)
+    assert len(taken) <= 152
+
+
 @pytest.mark.parametrize("size", [1, 7, 255, 300])
 async def test_small_reads_are_joined_and_nobody_can_tell(both, size):
     data = wire([*HI[:3], chunk({"content": "x" * 500}), *HI[3:]])

@@ -3,6 +3,7 @@
 import json
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,8 @@ def delta_of(random, kind):
             {"reasoning_content": None},
             {"token_ids": [1]},
             {"note": "x"},
+            {"token_ids": []},
+            {"images": []},
             {"thought": "t"},
             {"reasoning_details": [{"type": "reasoning.text", "text": "d"}]},
             {"annotations": [{"type": "url_citation"}]},
@@ -202,3 +205,85 @@ def test_the_short_way_is_taken_in_the_test_above():
         "tool_calls.custom.input.delta",
         "logprobs.content.delta",
     }
+
+
+def line(literal, logprobs="null"):
+    choice = b'{"index":0,"delta":{"content":' + literal + b'},"logprobs":' + logprobs.encode() + b"}"
+    return b'data: {"choices":[' + choice + b"]}\n\n"
+
+
+LOGPROBS = '{"content":[{"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[]}]}'
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", " ", "\t", "\r\n"])
+@pytest.mark.parametrize("logprobs", ["null", LOGPROBS])
+def test_white_space_around_a_text_or_within_tokens_is_not_passed_over(end, logprobs):
+    odd = [
+        line(end.encode() + b'"abc"', logprobs),
+        line(b'"abc"' + end.encode(), logprobs),
+        line(b'"abc"', logprobs.replace(",", "," + end)),
+    ]
+    for last in odd:
+        reads = [line(b'"a"', logprobs)] * 4 + [last]
+        parser, events = parse(reads, {})
+        general, expected = parse(reads, {}, generally=True)
+        assert parser._ledger.short_events > 1
+        assert (events, told(parser)) == (expected, told(general))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "content",
+        "reasoning_content",
+        "reasoning",
+        "refusal",
+        "arguments",
+        "arguments with id and name",
+        "input",
+        "tokens",
+    ],
+)
+def test_nearly_all_chunks_of_one_kind_take_the_short_way(kind):
+    deltas = {
+        "arguments": {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]},
+        "arguments with id and name": {
+            "tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "x"}}]
+        },
+        "input": {"tool_calls": [{"index": 0, "custom": {"input": "x"}}]},
+        "tokens": {"content": "x"},
+    }
+    choice = {"index": 0, "delta": deltas.get(kind, {kind: "x"})}
+    if kind == "tokens":
+        choice["logprobs"] = json.loads(LOGPROBS)
+    data = json.dumps({"id": "c", "choices": [choice], "obfuscation": "abc"}).encode()
+    reads = [b"data: " + data.replace(b'"x"', b'"x%d"' % number) + b"\n\n" for number in range(100)]
+    for framed in (reads, [b"".join(reads)], [b"event: message\n" + read for read in reads]):
+        parser, events = parse(framed, {})
+        assert parser._ledger.short_events >= 97
+        assert len(events) >= 200
+
+
+def test_chunks_that_all_differ_cost_a_bounded_number_of_templates():
+    parser = ChatStreamParser()
+    for number in range(500):
+        parser.feed(b'data: {"created":%d,"choices":[{"delta":{"content":"a"}}]}\n\n' % number)
+    assert parser._templates._made <= 33
+    assert parser._ledger.short_events == 0
+
+
+def test_many_calls_that_take_turns_all_take_the_short_way():
+    opened = [
+        b'data: {"choices":[{"delta":{"tool_calls":[{"index":%d,"id":"c%d","function":{"name":"f","arguments":""}}]}}]}\n\n'
+        % (n, n)
+        for n in range(20)
+    ]
+    added = [
+        b'data: {"choices":[{"delta":{"tool_calls":[{"index":%d,"function":{"arguments":"x"}}]}}]}\n\n' % n
+        for n in range(20)
+    ]
+    parser = ChatStreamParser()
+    for read in opened + added * 10:
+        parser.feed(read)
+    assert parser._ledger.short_events >= 20 * 8
+    assert [len(call.function.arguments) for call in parser.snapshot.choices[0].message.tool_calls] == [10] * 20

@@ -8,6 +8,7 @@ import math
 import pickle
 import subprocess
 import sys
+from threading import Thread
 from types import MappingProxyType
 from typing import Annotated
 
@@ -19,6 +20,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 import chatstream.types
+from chatstream.accumulator import ChatCompletionAccumulator
+from chatstream.stream import ChatCompletionStream
 from chatstream.types import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -906,3 +909,102 @@ def test_what_was_built_is_written_back(values, cls):
     assert spelled(model.to_dict(mode="python")) == before
     assert spelled(values) == before
     assert spelled(model.to_dict()) == spelled(json.loads(before, parse_constant=lambda _: None))
+
+
+# What is built when somebody looks
+
+
+def late_logprobs():
+    token = {
+        "token": "a",
+        "logprob": -1.5,
+        "bytes": [97],
+        "top_logprobs": [{"token": "b", "logprob": -2, "bytes": None}],
+        "x": 1,
+    }
+    logprobs = {"content": [token], "refusal": None, "y": 2}
+    choice = {"index": 0, "delta": {"content": "a"}, "logprobs": logprobs, "finish_reason": None}
+    data = b"data: " + json.dumps({"id": "c", "choices": [choice]}).encode() + b"\n\n"
+    stream = ChatCompletionStream([data, data, data], allow_incomplete=True)
+    return stream.final_chat_completion().choices[0].logprobs, [token] * 3
+
+
+LOOKS = {
+    "attribute": lambda late: late.content,
+    "vars": lambda late: vars(late)["content"],
+    "iteration": lambda late: dict(late)["content"],
+    "copy": lambda late: copy.copy(late).content,
+    "deepcopy": lambda late: copy.deepcopy(late).content,
+    "pickle": lambda late: pickle.loads(pickle.dumps(late)).content,  # noqa: S301
+    "model_copy": lambda late: late.model_copy().content,
+    "model_dump": lambda late: late.model_dump()["content"],
+    "model_dump_json": lambda late: json.loads(late.model_dump_json())["content"],
+    "exclude_unset": lambda late: late.model_dump(exclude_unset=True)["content"],
+    "include": lambda late: late.model_dump(include={"content"})["content"],
+    "to_dict": lambda late: late.to_dict()["content"],
+    "inside another": lambda late: TypeAdapter(list[chatstream.types.ChoiceLogprobs]).dump_python([late])[0]["content"],
+    "validate": lambda late: chatstream.types.ChoiceLogprobs.model_validate(late).content,
+    "after deleting another": lambda late: (delattr(late, "refusal"), late.content)[1],
+    "after setting another": lambda late: (setattr(late, "refusal", []), late.content)[1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("seen", [False, True])
+def test_tokens_are_there_however_one_looks(look, seen):
+    late, tokens = late_logprobs()
+    if seen:
+        assert len(late.content) == 3
+    assert [token if isinstance(token, dict) else token.model_dump() for token in look(late)] == tokens
+
+
+def test_looking_changes_nothing_about_a_model():
+    (late, _), (seen, _) = late_logprobs(), late_logprobs()
+    assert seen.content is seen.content
+    assert late.model_fields_set == seen.model_fields_set == {"content", "refusal"}
+    assert late.model_extra == seen.model_extra == {"y": 2}
+    assert late.y == 2
+    assert late == seen
+    (late, _) = late_logprobs()
+    assert list(late.model_dump()) == list(seen.model_dump()) == ["content", "refusal", "y"]
+    assert repr(late) == repr(seen)
+
+
+def test_what_is_set_before_anybody_looked_stays():
+    late, _ = late_logprobs()
+    late.content = None
+    assert late.content is None
+    assert late.model_dump()["content"] is None
+    late, _ = late_logprobs()
+    del late.content
+    with pytest.raises(AttributeError):
+        _ = late.content
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = late.nothing
+
+
+def test_what_one_reader_changes_is_not_changed_for_another():
+    accumulator = ChatCompletionAccumulator()
+    accumulator.add({"choices": [{"index": 0, "logprobs": {"content": [{"token": "a", "bytes": [1]}]}}]})
+    one, other = accumulator.snapshot, accumulator.snapshot
+    one.choices[0].logprobs.content[0].bytes.append(2)
+    one.choices[0].logprobs.content.clear()
+    assert other.choices[0].logprobs.content[0].bytes == [1]
+
+
+def test_threads_that_look_at_once_see_the_same():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(50):
+            late, _ = late_logprobs()
+            seen = []
+            threads = [Thread(target=lambda late=late, seen=seen: seen.append(late.content)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(seen) == 4
+            assert all(one is seen[0] for one in seen)
+    finally:
+        sys.setswitchinterval(before)

@@ -140,17 +140,33 @@ class LateModel(WireModel):
             _set_state(self, state)
 
         def __getattr__(self, name: str) -> Any:
-            state = _get_state(self)
-            if _LATE in state and name in _build_late(self, state):
-                return self.__dict__[name]
-            return super().__getattr__(name)
+            state = self.__dict__
+            return state[name] if name in state else super().__getattr__(name)
+
+        def __delattr__(self, name: str) -> None:
+            _ = self.__dict__
+            super().__delattr__(name)
+
+
+class _Late:
+    """A member that is built when somebody looks."""
+
+    def __init__(self, read: _Read, value: Unread) -> None:
+        self._read = read
+        self._value = value
+        self._built: dict[str, Any] = {}
+
+    def build(self) -> Any:
+        """The member, the same one each time, also when two threads ask at once."""
+        return self._built.get("it") or self._built.setdefault("it", self._read(self._value.read()))
 
 
 def _build_late(model: "LateModel", state: dict[str, Any]) -> dict[str, Any]:
-    """Build what is late; the members, in their order."""
-    late: dict[str, Callable[[], Any]] = state[_LATE]
-    # A new dict, put in place when it is whole: two threads that look at once both see a whole one.
-    whole = {name: late[name]() if name in late else state[name] for name in type(model).model_fields}
+    """Build what is late; all members, in their order."""
+    late: dict[str, _Late] = state[_LATE]
+    # A new dict, put in place when it is whole, so that nobody ever sees half of one.
+    names = [name for name in type(model).model_fields if name in state or name in late]
+    whole = {name: state[name] if name in state else late[name].build() for name in names}
     _set_state(model, whole)
     return whole
 
@@ -209,7 +225,7 @@ def _make_build(cls: type[WireModel], within: frozenset[type[WireModel]]) -> _Bu
             value = state[name]
             if type(value) is Unread:
                 late: dict[str, Any] = state.setdefault(_LATE, {})
-                late[name] = _later(read, value)
+                late[name] = _Late(read, value)
                 del state[name]
             elif value is not None:
                 state[name] = read(value)
@@ -225,10 +241,6 @@ def _make_build(cls: type[WireModel], within: frozenset[type[WireModel]]) -> _Bu
         return model
 
     return make
-
-
-def _later(read: _Read, value: Unread) -> Callable[[], Any]:
-    return lambda: read(value.read())
 
 
 def _split(state: dict[str, Any], known: set[str], count: int) -> dict[str, Any]:
