@@ -116,7 +116,7 @@ class ChatStreamParser:
 
     def feed(self, data: bytes) -> list[ChatStreamEvent]:
         """The events that are complete with these bytes."""
-        if type(data) is bytes:
+        if self._templates.between_events and type(data) is bytes:
             events = self.take_alike(data, True)  # noqa: FBT003  a keyword costs
             if events is not None:
                 return events

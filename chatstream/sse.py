@@ -145,18 +145,18 @@ class SSEDecoder:
             if whole and (self._limit is None or len(data) - 2 <= self._limit):
                 return [data[:-2]]
         if self.in_data and type(data) is bytes:
-            if 10 not in data and 13 not in data:
-                size = self._partial_size + len(data)
-                if self._limit is None or self._lines_size + size <= self._limit:
-                    self._partial_size = size
+            size = self._lines_size + self._partial_size + len(data)
+            if 13 not in data and (self._limit is None or size <= self._limit):
+                if 10 not in data:
                     self._partial.append(data)
+                    self._partial_size += len(data)
                     return []
-            elif 13 not in data and self._plain and not self._lines:
-                # It ends one event, and may begin another.
-                lines = b"".join([*self._partial, data]).split(b"\n")
-                if len(lines) == 3 and not lines[1] and (self._limit is None or max(map(len, lines)) <= self._limit):
-                    self._begin_line(lines[2])
-                    return [lines[0]]
+                if not self._lines and self._plain:
+                    # It ends one event, and may begin another.
+                    lines = b"".join([*self._partial, data]).split(b"\n")
+                    if len(lines) == 3 and not lines[1]:
+                        self._begin_line(lines[2])
+                        return [lines[0]]
         if not isinstance(data, (bytes, bytearray, memoryview)):
             message = f"feed() takes bytes, not {type(data).__name__}"
             raise TypeError(message)
@@ -173,6 +173,10 @@ class SSEDecoder:
     def _begin_line(self, start: bytes) -> None:
         """An event has ended; this much has come of the next line."""
         self.lines_ended = self.field_seen = True
+        self._partial_size = len(start)
+        if self._partial_size > 5 and start[:5] == b"data:":
+            self._partial = [start]
+            return
         self._partial, self._partial_size = [], 0
         if start:
             self._take_partial(start)
