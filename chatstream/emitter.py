@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from weakref import WeakMethod
 
 from chatstream.events import EVENT_TYPES
 from chatstream.listening import subscribes
@@ -128,7 +129,7 @@ class EventEmitter:
             raise TypeError(f"this listener for {name!r} is async: {self._who_awaits}")
         added = _Listener(name, listener)
         if once:
-            added.call = _only_once(added.call, partial(self._drop, added))
+            added.call = _only_once(added.call, WeakMethod(self._drop), added)
         self._set(event_type, (*self._listeners.get(event_type, ()), added))
 
     def _drop(self, dropped: _Listener) -> None:
@@ -183,15 +184,20 @@ def _chunk_form(function: Callable[[ChatCompletionChunk, ChatCompletion], object
 _OLDER_FORMS: dict[str, Callable[[Callable[..., object]], _Call]] = {"chunk": _chunk_form, "content": _content_form}
 
 
-def _only_once(listener_call: _Call, drop: Callable[[], None] | None) -> _Call:
+def _only_once(listener_call: _Call, drop: WeakMethod[Callable[[_Listener], None]], added: _Listener) -> _Call:
+    called = False
+
     def call(event: object) -> object:
         # Dropped before it is called, so that a listener that reads on is not called again from within. Dropping
         # alone would not do: a call that is under way goes on with the listeners it began with.
-        nonlocal drop
-        if drop is None:
+        nonlocal called
+        if called:
             return None
-        drop_now, drop = drop, None
-        drop_now()
+        called = True
+        # Held weakly, for the emitter holds this: a stream that nobody reads on is to go at once, with its source.
+        drop_from_emitter = drop()
+        if drop_from_emitter is not None:
+            drop_from_emitter(added)
         return listener_call(event)
 
     return call

@@ -157,13 +157,16 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
             self._reading.note(event)
         call = self.active.get(event.type)
         if call is not None:
-            try:
-                result = call(event)
-            except StopIteration as error:  # in an iterator this means something else
-                raise RuntimeError(f"a listener for {event.type!r} raised StopIteration") from error
-            if result is not None and is_coroutine(result):
-                raise self._unawaited(event, result)
+            self._call(call, event)
         return event
+
+    def _call(self, call: Callable[[Any], object], event: ChatStreamEvent) -> None:
+        try:
+            result = call(event)
+        except StopIteration as error:  # in an iterator this means something else
+            raise RuntimeError(f"a listener for {event.type!r} raised StopIteration") from error
+        if result is not None and is_coroutine(result):
+            raise self._unawaited(event, result)
 
     def _tell_or_raise(self, event: ChatStreamEvent) -> ChatStreamEvent:
         self._tell(event)
@@ -224,11 +227,26 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
 
     def until_done(self) -> Self:
         """This stream, read to its end; raises what it failed with, also when asked again."""
-        if self._reading.terminal is None:
-            for _ in self:
-                pass
-        self._reading.raise_failure()
+        reading = self._reading
+        if reading.terminal is None:
+            reading.check_open()
+        while reading.terminal is None:
+            if not reading.batch.__length_hint__():
+                self._fill()
+            if reading.is_last:
+                for event in reading.batch:
+                    self._tell(event)
+            else:
+                self._tell_batch()
+        reading.raise_failure()
         return self
+
+    def _tell_batch(self) -> None:
+        active = self.active
+        for event in self._reading.batch:
+            call = active.get(event.type)
+            if call is not None:
+                self._call(call, event)
 
     def final_chat_completion(self) -> ParsedChatCompletion[Any]:
         """The whole completion, once everything was read."""
@@ -333,6 +351,8 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         event: ChatStreamEvent = next(reading.batch)
         if reading.is_last:
             reading.note(event)
+            if event is reading.terminal:
+                await self._source.aclose()  # an abort in the middle of a batch has not closed it
         if self.active:
             await self.emit_async(event)
         return event

@@ -1,8 +1,10 @@
 """Both streams: the same names, the same events, and what becomes of the source."""
 
+import gc
 import inspect
 import io
 import json
+import weakref
 from itertools import cycle
 
 import anyio
@@ -825,6 +827,31 @@ async def test_a_listener_may_abort(both):
     assert isinstance(error, APIUserAbortError)
     assert error.completion.choices[0].message.content == "H"
     await both.close(stream)
+
+
+async def test_an_abort_in_the_middle_of_a_read_closes_the_source(both):
+    source = both.source([wire(HI)])
+    stream = both.stream(source)
+    await both.next(stream)
+    stream.abort()
+    assert isinstance(await both.fail(stream), APIUserAbortError)
+    assert source.closed == 1
+
+
+async def test_a_stream_that_nobody_reads_on_is_gone_at_once(both):
+    gc.collect()
+    gc.disable()
+    try:
+        stream = both.stream([block(one) for one in HI] + [DONE])
+        stream.on("chunk", lambda chunk, snapshot: None)
+        stream.once("end", print)
+        for _ in range(3):
+            await both.next(both.over(stream))
+        alive = weakref.ref(stream)
+        del stream
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 async def test_an_abort_from_another_task_ends_the_stream_at_the_next_read():
