@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
@@ -84,8 +85,8 @@ _check_tokens: Callable[[bytes], list[_Token]] = msgspec.json.Decoder(list[_Toke
 _TOKENS_DEPTH = 9  # levels of nesting of a chunk with such tokens
 
 
-class Growth:
-    """A text that chunks of a kind add to: ``add`` merges a fragment and gives its event; None if it does not fit."""
+class Growth(ABC):
+    """A text that chunks of a kind add to."""
 
     __slots__ = ("index", "ledger", "path", "text", "twin")
 
@@ -96,8 +97,9 @@ class Growth:
         self.twin: Text | None = None  # another text that the same fragments are added to
         self.path: tuple[str | int, ...] = (*_DELTA, *path)  # of the fragment in the JSON of the chunk
 
+    @abstractmethod
     def add(self, fragment: str) -> ChatStreamEvent | None:
-        raise NotImplementedError
+        """Merge a fragment; its event, or None, and nothing done, if there is more to it than to add it."""
 
 
 class _Content(Growth):
