@@ -22,7 +22,7 @@ from chatstream.sse import COMMENT, Block, SSEDecoder, Stray
 from chatstream.verdict import FINISH_ERRORS, incomplete_error, is_completion, judge, late_error, not_a_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from chatstream.ends import Anomaly, EndKind
     from chatstream.events import ChatStreamEvent
@@ -87,7 +87,7 @@ class ChatStreamParser:
         self._empty_events = 0
         self._templates = self._accumulator.templates
         # What ``feed`` tries first with a read that is one whole event; a driver may, too, and save a call.
-        self.take_alike = self._templates.take
+        self.take_alike: Callable[..., list[ChatStreamEvent] | None] = self._templates.take
         self.end: StreamEnd | None = None
 
     @property

@@ -61,8 +61,8 @@ class Reading:
     ) -> None:
         self.parser: ChatStreamParser = ChatStreamParser(**options)
         self.stats: StreamStats = StreamStats(clock=clock)
-        self._take_alike = self.parser.take_alike
-        self._feed = self.parser.feed
+        self._take_alike: Callable[..., list[ChatStreamEvent] | None] = self.parser.take_alike
+        self._feed: Callable[[bytes], list[ChatStreamEvent]] = self.parser.feed
         self.decoder: SSEDecoder = (
             self.parser.decoder
         )  # or, while each read is recorded, one that is never within a line

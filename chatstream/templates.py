@@ -55,6 +55,8 @@ _CallDelta = FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent
 _decode_text: Callable[[bytes], str] = msgspec.json.Decoder(str).decode
 
 _MOST = 1024  # kept at a time: as many calls, or choices, may take turns
+_MOST_LENGTHS = 16  # of prefixes: each is looked for
+_LARGEST = 16 * 1024  # bytes around the text
 _TRIALS = 32  # made before any has been of use: a stream whose chunks all differ is not worth more
 _TAIL = 40  # bytes before the text, among them the index of a choice or call: they tell which template may fit
 
@@ -336,9 +338,10 @@ class Templates:
         ledger = self._ledger
         try:
             fragment = _decode_text(body[template.start : closing + 1])
-            if not fragment or has_long_number(tokens) or not _check_tokens(tokens) or self._deepest < _TOKENS_DEPTH:
+            if not fragment or has_long_number(tokens) or self._deepest < _TOKENS_DEPTH:
                 return None
-            if not ledger.charge_plain_text(len(data)):
+            count = len(_check_tokens(tokens))
+            if not count or not ledger.charge_plain_text(len(data)):
                 return None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
@@ -348,7 +351,7 @@ class Templates:
             return None
         ledger.short_events += 1
         start = len(kept.values)
-        mark = kept.append_json(tokens)
+        mark = kept.append_json(tokens, count)
         chunk = ChunkEvent(data, self.tree, tuple(self._marks))
         return [chunk, event, LogprobsContentDeltaEvent(template.growth.index, kept, start, mark)]
 
@@ -375,7 +378,7 @@ class Templates:
         template = _template(example, self.field + example.data)
         if template is None:
             return
-        if len(self._by_tail) >= _MOST:
+        if len(self._by_tail) >= _MOST or len(self._lengths) >= _MOST_LENGTHS:
             self.forget()
         self.tree = example.tree
         self._by_tail[template.prefix[-_TAIL:]] = self.last = template
@@ -408,6 +411,8 @@ def _template(example: Example, line: bytes) -> Template | None:
     if places is None or not _is_all(example, growth, kept):
         return None
     template = Template(line, growth, kept, places)
+    if len(template.prefix) + len(template.before_tokens) + len(template.behind) > _LARGEST:
+        return None
     return template if template.is_proven(example.raw, _look(example.raw, growth.path)) else None
 
 

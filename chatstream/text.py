@@ -96,18 +96,23 @@ class Items:
         return self.values[:mark]
 
 
+_SAID: Any = object()  # in the place of a token that the JSON before it holds
+
+
 class Tokens(Items):
     """A growing list of tokens with their log probabilities: much, and seldom looked at.
 
-    So tokens may also be kept as the JSON of a list of them, which takes a place of its own among the values and is
-    parsed when read; and a completion has them as Unread.
+    So tokens may also be kept as the JSON of a list of them, which stands in the place of the first and is parsed when
+    read; and a completion has them as Unread.
     """
 
     __slots__ = ()
 
-    def append_json(self, tokens: bytes) -> int:
-        """The mark after this JSON, of a list that can be read with no further ado."""
+    def append_json(self, tokens: bytes, count: int) -> int:
+        """The mark after this JSON, of a list of so many tokens that can be read with no further ado."""
         self.values.append(tokens)
+        if count > 1:
+            self.values.extend([_SAID] * (count - 1))
         self._marks[self.slot] = mark = len(self.values)
         return mark
 
@@ -117,7 +122,7 @@ class Tokens(Items):
         for value in self.values[start:mark]:
             if type(value) is bytes:
                 tokens += read_json(value)[0]
-            else:
+            elif value is not _SAID:
                 tokens.append(value)
         return tokens
 

@@ -287,3 +287,38 @@ def test_many_calls_that_take_turns_all_take_the_short_way():
         parser.feed(read)
     assert parser._ledger.short_events >= 20 * 8
     assert [len(call.function.arguments) for call in parser.snapshot.choices[0].message.tool_calls] == [10] * 20
+
+
+def test_templates_take_little_room_and_little_time():
+    def chunk(spaces, before="", text="x"):
+        return f'data: {{{" " * spaces}"choices":[{{"delta":{{{before}"content":"{text}"}}}}]}}\n\n'.encode()
+
+    parser = ChatStreamParser()
+    for spaces in range(200):
+        for read in (chunk(spaces), chunk(spaces)):
+            parser.feed(read)
+    assert parser._ledger.short_events > 30
+    assert len(parser._templates._lengths) <= 16
+    parser = ChatStreamParser()
+    for _ in range(5):
+        parser.feed(chunk(20_000))
+        parser.feed(chunk(0, '"refusal":null,' + " " * 20_000))
+    assert parser._ledger.short_events == 0
+    assert parser._templates.last is None
+
+
+def test_events_that_are_equal_have_one_hash_whichever_way_they_came():
+    value = {
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"content": "a"},
+                "logprobs": json.loads(LOGPROBS.replace("}]}", '},{"token":"b"}]}')),
+            }
+        ]
+    }
+    reads = [b"data: " + json.dumps(value).encode() + b"\n\n"] * 6
+    events, expected = parse(reads, {})[1], parse(reads, {}, generally=True)[1]
+    assert parse(reads, {})[0]._ledger.short_events > 2
+    assert events == expected
+    assert list(map(hash, events)) == list(map(hash, expected))
