@@ -22,21 +22,13 @@ from __future__ import annotations
 
 import json
 import re
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
-from chatstream.events import (
-    ChunkEvent,
-    ContentDeltaEvent,
-    CustomToolCallInputDeltaEvent,
-    FunctionToolCallArgumentsDeltaEvent,
-    LogprobsContentDeltaEvent,
-    ReasoningDeltaEvent,
-    RefusalDeltaEvent,
-)
+from chatstream.events import ChunkEvent, LogprobsContentDeltaEvent
+from chatstream.growths import CallText, growth_of
 from chatstream.jsontext import deepest, has_long_number, read_json, write_json
 
 if TYPE_CHECKING:
@@ -44,13 +36,11 @@ if TYPE_CHECKING:
 
     from chatstream.choices import Choice
     from chatstream.events import ChatStreamEvent
+    from chatstream.growths import Growth
     from chatstream.ledger import Ledger
-    from chatstream.text import Text, Tokens
-    from chatstream.tool_calls import Call, ToolCalls
+    from chatstream.text import Tokens
 
 __all__ = ["Example", "Templates"]
-
-_CallDelta = FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent
 
 _decode_text: Callable[[bytes], str] = msgspec.json.Decoder(str).decode
 
@@ -67,7 +57,6 @@ _TEXT = {
 }
 _TOKENS = re.compile(rb'"logprobs"\s*:\s*\{\s*"content"\s*:\s*(\[)')
 _NOISE = re.compile(rb'"obfuscation"\s*:\s*("[0-9A-Za-z]*")')
-_DELTA = ("choices", 0, "delta")
 _TOKENS_PATH = ("choices", 0, "logprobs", "content")
 _NOISE_PATH = ("obfuscation",)
 
@@ -85,121 +74,6 @@ class _Token(_TopLogprob, forbid_unknown_fields=True, gc=False):
 # Tokens are kept as they came and parsed when somebody looks. What is decoded here tells that they can be.
 _check_tokens: Callable[[bytes], list[_Token]] = msgspec.json.Decoder(list[_Token]).decode
 _TOKENS_DEPTH = 9  # levels of nesting of a chunk with such tokens
-
-
-class Growth(ABC):
-    """A text that chunks of a kind add to."""
-
-    __slots__ = ("index", "ledger", "path", "text", "twin")
-
-    def __init__(self, choice: Choice, text: Text, *path: str | int) -> None:
-        self.ledger: Ledger = choice.ledger
-        self.index: int = choice.index
-        self.text: Text = text
-        self.twin: Text | None = None  # another text that the same fragments are added to
-        self.path: tuple[str | int, ...] = (*_DELTA, *path)  # of the fragment in the JSON of the chunk
-
-    @abstractmethod
-    def add(self, fragment: str) -> ChatStreamEvent | None:
-        """Merge a fragment; its event, or None, and nothing done, if there is more to it than to add it."""
-
-
-class _Content(Growth):
-    __slots__ = ("has_format",)
-
-    def __init__(self, choice: Choice) -> None:
-        super().__init__(choice, choice.message.text("content"), "content")
-        self.has_format: bool = choice.readers.has_format
-
-    def add(self, fragment: str) -> ChatStreamEvent | None:
-        # Laid flat, for this is what most chunks of most streams come to.
-        ledger, text = self.ledger, self.text
-        left = ledger.text_left - len(fragment)
-        if left < 0 or text.half:
-            return None
-        ledger.text_left = left
-        text.length = mark = text.length + text.write(fragment)
-        ledger.marks[text.slot] = mark
-        return ContentDeltaEvent(self.index, fragment, text, mark, self.has_format)
-
-
-class _Refusal(Growth):
-    __slots__ = ()
-
-    def __init__(self, choice: Choice) -> None:
-        super().__init__(choice, choice.message.text("refusal"), "refusal")
-
-    def add(self, fragment: str) -> ChatStreamEvent | None:
-        text = self.text
-        if text.half or not self.ledger.charge_plain_text(len(fragment)):
-            return None
-        return RefusalDeltaEvent(self.index, fragment, text, text.append(fragment))
-
-
-class _Reasoning(Growth):
-    """One text whatever a server calls it; what it calls ``reasoning_content`` is kept under that name as well."""
-
-    __slots__ = ()
-
-    def __init__(self, choice: Choice, name: str) -> None:
-        super().__init__(choice, choice.message.text("reasoning"), name)
-        if name != "reasoning":
-            self.twin = choice.message.text(name)
-
-    def add(self, fragment: str) -> ChatStreamEvent | None:
-        text, twin = self.text, self.twin
-        size = len(fragment)
-        if text.half or (twin is not None and twin.half):
-            return None
-        if not self.ledger.charge_plain_text(size if twin is None else 2 * size):
-            return None
-        if twin is not None:
-            twin.append(fragment)
-        return ReasoningDeltaEvent(self.index, fragment, text, text.append(fragment))
-
-
-class _CallText(Growth):
-    """The arguments of a function tool call, or the input of a custom one."""
-
-    __slots__ = ("call", "calls", "event", "limit")
-
-    def __init__(self, choice: Choice, said: _CallDelta) -> None:
-        call = choice.calls.calls[said.index]
-        is_input = type(said) is CustomToolCallInputDeltaEvent
-        text = call.input if is_input else call.arguments
-        path = ("custom", "input") if is_input else ("function", "arguments")
-        super().__init__(choice, cast("Text", text), "tool_calls", 0, *path)
-        self.event: type[_CallDelta] = type(said)
-        self.calls: ToolCalls = choice.calls
-        self.call: Call = call
-        self.limit: int = self.ledger.max_arguments
-
-    def add(self, fragment: str) -> ChatStreamEvent | None:
-        ledger, text, call = self.ledger, self.text, self.call
-        size, before = len(fragment), text.length
-        left = ledger.text_left - size
-        # The same arguments once more, whole arguments, and a limit: there is more to it than to add to them.
-        if size == before or before + size > self.limit or left < 0 or text.half or call.done or self.calls.may_end():
-            return None
-        ledger.text_left = left
-        text.length = mark = before + text.write(fragment)
-        ledger.marks[text.slot] = mark
-        if text is call.arguments:
-            self.calls.note_end(call, fragment)
-        return self.event(self.index, call.index, call.id, call.name, fragment, text, mark)
-
-
-def _growth(choice: Choice, said: ChatStreamEvent, delta: Any) -> Growth | None:
-    """What a chunk added to, as its event tells; None for an event that has no short way."""
-    if isinstance(said, ContentDeltaEvent):
-        return _Content(choice)
-    if isinstance(said, FunctionToolCallArgumentsDeltaEvent | CustomToolCallInputDeltaEvent):
-        return _CallText(choice, said)
-    if isinstance(said, RefusalDeltaEvent):
-        return _Refusal(choice)
-    if isinstance(said, ReasoningDeltaEvent) and type(delta) is dict:
-        return _Reasoning(choice, "reasoning_content" if delta.get("reasoning_content") else "reasoning")
-    return None
 
 
 class Places(NamedTuple):
@@ -402,7 +276,7 @@ def _template(example: Example, line: bytes) -> Template | None:
     entry = example.raw["choices"][0]
     if type(entry) is not dict or len(example.events) == 1:
         return None
-    growth = _growth(example.choice, example.events[1], entry.get("delta"))
+    growth = growth_of(example.choice, example.events[1], entry.get("delta"))
     has_tokens = isinstance(example.events[-1], LogprobsContentDeltaEvent)
     if growth is None or len(example.events) != 2 + has_tokens:
         return None
@@ -431,7 +305,7 @@ def _is_all(example: Example, growth: Growth, kept: Tokens | None) -> bool:
     if type(fragment) is not str or example.grown != expected or example.charged != charged:
         return False
     # What a name means depends on whether its call had a text before.
-    named = isinstance(growth, _CallText) and _look(raw, growth.path[:-1]).get("name")
+    named = isinstance(growth, CallText) and _look(raw, growth.path[:-1]).get("name")
     return not named or growth.text.length > len(fragment)
 
 
