@@ -167,6 +167,9 @@ def _build_late(model: "LateModel", state: dict[str, Any]) -> dict[str, Any]:
     # A new dict, put in place when it is whole, so that nobody ever sees half of one.
     names = [name for name in type(model).model_fields if name in state or name in late]
     whole = {name: state[name] if name in state else late[name].build() for name in names}
+    now = _get_state(model)
+    if now is not state:
+        return now  # another thread was faster, and a member may have been set since
     _set_state(model, whole)
     return whole
 
