@@ -125,12 +125,14 @@ class CallText(Growth):
         size, before = len(fragment), text.length
         left = ledger.text_left - size
         # The same arguments once more, whole arguments, and a limit: there is more to it than to add to them.
-        if size == before or before + size > self.limit or left < 0 or text.half or call.done or self.calls.may_end():
+        if size == before or before + size > self.limit or left < 0 or text.half or call.done:
+            return None
+        if self.calls.settled and self.calls.may_end():
             return None
         ledger.text_left = left
         text.length = mark = before + text.write(fragment)
         ledger.marks[text.slot] = mark
-        if text is call.arguments:
+        if (fragment[-1] == "}" or call.ends_in_brace) and text is call.arguments:
             self.calls.note_end(call, fragment)
         return self.event(self.index, call.index, call.id, call.name, fragment, text, mark)
 

@@ -315,7 +315,7 @@ class ToolCalls:
 
     def may_end(self) -> bool:
         """Whether a call is whole by now, so that the next delta may bring it to its end, or begin another."""
-        return bool(self.settled) and any(call.is_whole() for call in self.settled.values())
+        return any(call.is_whole() for call in self.settled.values())
 
     def note_end(self, call: Call, fragment: str) -> None:
         """The arguments of a call end with this fragment."""
