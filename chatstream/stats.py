@@ -1,9 +1,9 @@
 """StreamStats: when a stream began to speak, and how evenly it went on.
 
 In go notes of a driver: that it begins, that a read came, which events were in it, that it ended. Out come seconds and
-counts for a reader. Rules: the clock is read once a read, for a read is what has a time: its chunks came together;
-noting is a few assignments, and whatever is computed is computed when read; a note never raises, in whatever order
-notes are made.
+counts for a reader. Rules: the clock is read once for what is taken at once, since that has one time: its chunks came
+together, and small pieces of one line are taken with its end; noting is a few assignments, and whatever is computed is
+computed when read; a note never raises, in whatever order notes are made.
 """
 
 from __future__ import annotations
