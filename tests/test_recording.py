@@ -29,7 +29,7 @@ from chatstream.errors import (
 )
 from chatstream.events import ErrorEvent
 from chatstream.parser import ChatStreamParser
-from chatstream.recording import Read, Recording, TapeWriter
+from chatstream.recording import Fault, Read, Recording, TapeWriter
 
 CREATED = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 HEADER = b'{"tape":1,"tool":"by hand","created":"2026-11-22T17:30:00Z"}\n'
@@ -1113,3 +1113,118 @@ def test_recording_has_one_sorted_list_of_names_and_loads_no_more_than_it_needs(
     command = [sys.executable, "-W", "error", "-c", code]
     loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert not {"anyio", "httpx", "httpx_sse", "pydantic"} & set(loaded)
+
+
+# When the head came, and faults on a tape
+
+
+def test_the_head_has_its_own_time_within_that_of_the_first_read():
+    clock, file = Clock(), io.BytesIO()
+    writer = TapeWriter(file, clock=clock, created=CREATED)
+    for wait, write in [
+        (5, lambda: writer.request({})),
+        (400_000, lambda: writer.response(200)),
+        (3, lambda: writer.note({})),
+        (1_000, lambda: writer.read(b"a")),
+        (7, lambda: writer.read(b"b")),
+    ]:
+        clock.now += wait
+        write()
+    recording = Recording.parse(file.getvalue())
+    assert recording.head == 0.400005
+    assert [read.interval for read in recording.reads] == [0.401008, 0.000007]
+
+
+@pytest.mark.parametrize(
+    ("lines", "head", "status"),
+    [
+        (b'[1,"h",{"status":1}]\n', 1.0, 1),
+        (b'[1,"s","a"]\n', 0.0, None),
+        (b'[1,"h",{"status":1}]\n[2,"h",{"status":2}]\n[4,"s","a"]\n', 3.0, 2),
+        (b'[1,"s","a"]\n[2,"h",{"status":1}]\n[4,"s","b"]\n', 1.0, 1),
+        (b'[1,"h",{"status":1}]\n[2,"s","a"]\n[4,"h",{"status":2}]\n', 1.0, 2),
+        (b'[0,"n",{"source":"chunks"}]\n[1,"j",{}]\n[2,"h",{"status":1}]\n', 1.0, 1),
+        (b'[null,"h",{"status":1}]\n[null,"s","a"]\n', 0.0, 1),
+    ],
+)
+def test_a_head_is_never_later_than_the_first_read_wherever_its_line_stands(lines, head, status):
+    recording = Recording.parse(HEADER + lines)
+    assert recording.head == head
+    assert (recording.response or {}).get("status") == status
+    assert recording.flaw is None
+    assert not recording.reads or recording.reads[0].interval >= head
+
+
+def test_a_fault_strikes_where_its_line_stands_unless_it_says_where():
+    lines = [
+        b'[0.5,"h",{"status":200,"headers":{}}]',
+        b'[0.25,"x","status:503,times=2"]',
+        b'[0.25,"x","stall:2"]',
+        b'[1,"j",{"a":1}]',
+        b'[null,"s",": no event\\n\\n"]',
+        b'[null,"x",{"fault":"stall","seconds":2}]',
+        b'[null,"j",{"a":2}]',
+        b'[null,"s","data: cut by "]',
+        b'[0,"x","reset"]',
+        b'[1,"s","two reads\\n\\n"]',
+        b'[0,"x",{"fault":"reset","after":0}]',
+        b'[0,"x","no_done"]',
+        b'[0.5,"x","disconnect"]',
+        b'[1,"e",{"end":"eof"}]',
+    ]
+    recording = Recording.parse(HEADER + b"\n".join(lines) + b"\n")
+    spelled = [
+        "status:503,times=2",
+        "stall:2,after=0",
+        "stall:2,after=1",
+        "reset:2",
+        "reset:0",
+        "no_done",
+        "disconnect:3",
+    ]
+    assert [str(fault) for fault in recording.faults] == spelled
+    # The line's time counts as any other's, and it comes between two parts of one read without cutting it.
+    assert [read.interval for read in recording.reads] == [2.0, 1.0]
+    assert recording.rest == 1.5
+    assert (recording.problems, recording.flaw) == ([], None)
+
+
+def test_faults_on_a_tape_of_chunks_count_the_chunks():
+    lines = b'[0,"n",{"source":"chunks"}]\n[0,"j",{}]\n[0,"x","stall:1"]\n[0,"j",{}]\n[0,"x","reset"]\n'
+    assert Recording.parse(HEADER + lines).faults == [Fault("stall", seconds=1, after=1), Fault("reset", after=2)]
+
+
+def test_a_fault_that_is_written_comes_back_and_a_replay_is_that_of_what_was_recorded():
+    file = io.BytesIO()
+    faults = [Fault("stall", seconds=0.5), Fault("reset", after=7, times=1, probability=0.5), Fault("no_done")]
+    with TapeWriter(file, clock=Clock(), created=CREATED) as writer:
+        writer.read(STREAM[1])
+        for fault in faults:
+            writer.fault(fault)
+        writer.read(STREAM[2])
+        writer.end("eof")
+        with pytest.raises(RuntimeError, match="the tape has ended"):
+            writer.fault(faults[0])
+    assert content_of(file.getvalue())[1:4] == [[0, "x", str(fault)] for fault in faults]
+    recording = Recording.parse(file.getvalue())
+    assert recording.faults == [Fault("stall", seconds=0.5, after=1), *faults[1:]]
+    assert played(recording) == STREAM[1:]
+    assert recording.problems == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"1", "a fault is a string or an object"),
+        (b'"stal"', "no fault is called 'stal'; there are status, "),
+        (b'{"fault":"stall","size":1}', "stall takes seconds, after, times, probability, not 'size'"),
+        (b'"status:200"', "status is a whole number from 400 to 599, not 200"),
+    ],
+)
+def test_a_line_that_is_no_fault_is_a_flaw(data, reason):
+    recording = Recording.parse(HEADER + b'[0,"s","a"]\n[0,"x",' + data + b']\n[0,"s","b"]\n')
+    assert recording.flaw.reason.startswith(reason)
+    assert recording.flaw.line == 3
+    assert recording.bytes == b"a"
+    with pytest.raises(RecordingError, match=r"recording, line 3: "):
+        played(recording)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from chatstream.errors import RecordingError
+from chatstream.recording.faults import Fault
 from chatstream.recording.tape import block_of
 
 __all__ = ["Exchange", "Flaw", "Form", "Read", "joined"]
@@ -41,9 +42,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     ``form``: what kind of file it was: ``tape``, ``sse`` (also anything that was not recognised), ``chunks`` (JSON
     lines or a JSON array of them), ``completion`` (one JSON document). ``source``: whether the reads are bytes or
-    chunks. ``end``: what the tape's last line says; None if it has none. ``rest``: seconds between the last read and
-    the end. ``torn``: the last line was cut. ``flaw``: where a malformed line stands; playing raises it when it comes
-    to it. ``problems``: what does not add up, in words, though it can be played.
+    chunks. ``head``: seconds from the start to the response head, a part of the first read's interval, never more.
+    ``faults``: what the tape wants a replay to have, each with its place; ``play`` gives what was recorded all the
+    same. ``end``: what the tape's last line says; None if it has none. ``rest``: seconds between the last read and the
+    end. ``torn``: the last line was cut. ``flaw``: where a malformed line stands; playing raises it when it comes to
+    it. ``problems``: what does not add up, in words, though it can be played.
     """
 
     form: Form
@@ -52,7 +55,9 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     header: dict[str, Any] | None = None
     request: dict[str, Any] | None = None
     response: dict[str, Any] | None = None
+    head: float = 0.0
     reads: list[Read] = msgspec.field(default_factory=list[Read])
+    faults: list[Fault] = msgspec.field(default_factory=list[Fault])
     end: dict[str, Any] | None = None
     rest: float = 0.0
     torn: bool = False

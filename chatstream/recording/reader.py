@@ -9,11 +9,14 @@ other line that makes no sense is a flaw, and reading of that exchange stops the
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from chatstream.recording.body import events_of
 from chatstream.recording.exchange import Exchange, Flaw, Read, joined
+from chatstream.recording.faults import Fault
 from chatstream.recording.tape import VERSION, Line, read_data, read_line
 
 if TYPE_CHECKING:
@@ -78,6 +81,9 @@ class _Tape:
         self._chunks: list[Read] = []
         # Intervals are added up as whole numbers: the sum of a thousand floats would be off.
         self._since = 0  # nanoseconds since the last read began
+        self._head = 0.0  # seconds from the start to the head
+        self._size = 0  # of the data so far: bytes, or chunks on a tape of these
+        self._faults: list[tuple[int, Fault]] = []  # each with the size before it
         self._end: dict[str, Any] | None = None
         self._problems: list[str] = []
         self._flaw: Flaw | None = None
@@ -118,7 +124,9 @@ class _Tape:
             header=self._header,
             request=self._heads.get("q"),
             response=self._heads.get("h"),
+            head=self._head,
             reads=reads,
+            faults=self._placed(reads),
             end=self._end,
             rest=self._since / _NANOSECONDS,
             torn=torn,
@@ -139,26 +147,54 @@ class _Tape:
         elif line.code in {"j", "s", "b"}:
             self._take_data(line)
         elif line.code in {"q", "h"}:
-            self._heads[line.code] = _members(line)
+            self._take_head(line)
+        elif line.code == "x":
+            self._faults.append((self._size, Fault.read(line.data)))
         elif line.code == "e":
             self._end = _members(line)
         elif line.code == "n" and type(line.data) is dict and line.data.get("source") == "chunks" and not self._reads:
             self._source = "chunks"
 
+    def _take_head(self, line: Line) -> None:
+        """A request or a response head; of several the last one counts.
+
+        A head that stands behind a read, because somebody moved it, was there by the first read all the same.
+        """
+        first = self._chunks[0].interval if self._chunks else self._reads[0][0] if self._reads else None
+        if line.code == "h" and (first is None or "h" not in self._heads):
+            self._head = self._since / _NANOSECONDS if first is None else first
+        self._heads[line.code] = _members(line)
+
     def _take_data(self, line: Line) -> None:
         if self._source == "chunks":
             self._take_chunk(line)
-        elif line.interval is None and self._reads:
-            self._reads[-1][1].append(read_data(line))
+            return
+        data = read_data(line)
+        self._size += len(data)
+        if line.interval is None and self._reads:
+            self._reads[-1][1].append(data)
         else:
-            self._reads.append((self._since / _NANOSECONDS, [read_data(line)]))
+            self._reads.append((self._since / _NANOSECONDS, [data]))
             self._since = 0
 
     def _take_chunk(self, line: Line) -> None:
         if line.code != "j" or type(line.data) is not dict:
             raise ValueError("not a chunk, on a tape of chunks")
         self._chunks.append(Read(self._since / _NANOSECONDS, line.data))
+        self._size += 1
         self._since = 0
+
+    def _placed(self, reads: list[Read]) -> list[Fault]:
+        """The faults, each striking where its line stands, if it strikes at an event and does not say which."""
+        if not self._faults:
+            return []
+        stops = range(1, self._size + 1) if self._chunks else [event.stop for event in events_of(joined(reads))]
+        return [
+            msgspec.structs.replace(fault, after=bisect_right(stops, place))
+            if "after" in fault.takes and fault.after is None
+            else fault
+            for place, fault in self._faults
+        ]
 
     def _check(self, end: dict[str, Any], reads: list[Read]) -> None:
         """Compare what the end line says with what came. A tape that was edited by hand does not add up any more."""

@@ -8,8 +8,8 @@ r"""The line format of a tape: bytes of a read to lines, and a line back to byte
 
 The header is an object, each line after it ``[interval, code, data]``. The interval is in seconds since the line
 before; null: in the same read as that. Codes: ``q`` request, ``h`` response head, ``j`` one block of the stream
-whose data is this JSON, ``s`` other text, ``b`` base64 of what is not UTF-8, ``n`` a note, ``e`` the end. A code that
-is not known here is skipped.
+whose data is this JSON, ``s`` other text, ``b`` base64 of what is not UTF-8, ``n`` a note, ``x`` a fault that a
+replay should have here, ``e`` the end. A code that is not known here is skipped.
 
 ``j`` stands for ``data: ``, the value as compact JSON, and a blank line. Compact JSON is what Python's ``json.dumps``
 makes with ``ensure_ascii=False, separators=(",", ":"), allow_nan=False``; a block that is spelled otherwise, if only

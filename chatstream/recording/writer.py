@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from chatstream.recording.faults import Fault
+
 __all__ = ["TapeEnd", "TapeWriter"]
 
 TapeEnd = Literal["eof", "error", "cancel", "timeout"]
@@ -88,6 +90,10 @@ class TapeWriter:
     def note(self, note: Mapping[str, Any]) -> None:
         """A remark, for people; players skip it."""
         self._value("n", note)
+
+    def fault(self, fault: Fault) -> None:
+        """A fault that a replay should have: it strikes here, unless it says ``after`` how many events."""
+        self._value("x", str(fault))
 
     def source_chunks(self) -> None:
         """Say that chunks follow, and no bytes; ``chunk`` does so by itself."""
@@ -168,7 +174,7 @@ class TapeWriter:
         if self._ended or self._closed:
             raise RuntimeError("the tape has ended")
 
-    def _value(self, code: str, value: Mapping[str, Any]) -> str | None:
+    def _value(self, code: str, value: Mapping[str, Any] | str) -> str | None:
         """Write a line of one JSON value; its JSON text, or None if it could not be written."""
         self._check_open()
         if self._silent:
