@@ -7,6 +7,7 @@ import random
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -291,18 +292,37 @@ def nobody_reads(save):
             yield SimpleNamespace(code=ran.returncode)
 
 
+def stopped(_save):
+    """A server that is told to stop as soon as it has said where it is."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command("serve", "--port", "0"), stdout=pipe, stderr=pipe, env=environment()) as process:
+            assert read_soon(process.stdout).startswith(b"http://")
+            process.send_signal(number)
+            assert is_quiet(process.communicate(timeout=30)[1].decode())
+        yield SimpleNamespace(code=process.returncode)
+
+
+def cannot_start(save):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield run("serve", "--port", taken.getsockname()[1])
+    yield run("serve", save("not a tape's folder", "x.md") / "nothing")
+
+
 ROWS = {
+    "the server was stopped, by Ctrl-C or SIGTERM": (0, stopped),
     "the stream is whole: it ended as `complete`, `no_done` or `no_finish`": (0, whole),
     "the output cannot be written, because the disk is full, say": (1, unwritable),
     "the command line makes no sense": (2, usage),
     "the file is missing or unreadable": (2, unreadable),
+    "the server cannot start: the port is taken, say": (2, cannot_start),
     "the stream was cut: a finish reason is missing, the connection broke off, or it took too long": (3, cut),
     "the stream is empty": (3, empty),
     "an error came in the stream": (4, error_in_stream),
     "the stream is malformed, or grew past a limit": (4, malformed),
     "it is no stream at all": (4, no_stream),
     "a line in the middle of the recording is broken": (4, broken_line),
-    "you pressed Ctrl-C": (130, interrupted),
+    "you pressed Ctrl-C while a stream was shown": (130, interrupted),
     "whoever read the output has stopped reading, as `head` does": (141, nobody_reads),
 }
 
@@ -338,7 +358,7 @@ def test_of_several_recordings_the_gravest_code_counts(save) -> None:
 # Help
 
 
-@pytest.mark.parametrize("line", ["--help", "demo --help", "replay --help"])
+@pytest.mark.parametrize("line", ["--help", "demo --help", "replay --help", "serve --help"])
 def test_the_page_has_the_help_as_it_is_printed(line) -> None:
     ran = run(*line.split())
     assert ran.code == 0

@@ -4,7 +4,8 @@ How a page writes its examples:
 
 - A ```python block runs. The blocks of a page are one program: a later one sees the names of the earlier ones. Async
   code says `asyncio.run` or `anyio.run`, as a reader's program must.
-- A block with `file=NAME` behind its language is written to that name before the page's first block runs.
+- A block with `file=NAME` behind its language is written to that name before the page's first block runs. A file named
+  `test_….py` is run by pytest, as readers would run it.
 - In a ```console block, `$ chatstream ...` runs through the command line's own `main`; the lines up to the next `$` are
   what it must print on stdout and stderr together, `…` standing for anything. Without such lines the output is free. It
   must succeed, unless `$ echo $?` is what comes next. Other commands are for the reader only.
@@ -15,6 +16,7 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 import types
@@ -85,6 +87,16 @@ def run_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 exec(code, vars(program))  # noqa: S102 - the project's own docs
         elif block.file is None and block.language == "console" and block.runs:
             run_console(block, page)
+        elif block.file is not None and re.fullmatch(r"test_\w+\.py", block.file):
+            run_pytest(block, page)
+
+
+def run_pytest(block: Block, page: Path) -> None:
+    # Without pytest-asyncio, which warns of whoever has no configuration: a reader's own is not the page's business.
+    quiet = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    command = [sys.executable, "-m", "pytest", *quiet, str(block.file)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, f"{page}:{block.line}: pytest {block.file} failed:\n{ran.stdout}{ran.stderr}"
 
 
 def run_console(block: Block, page: Path) -> None:
@@ -192,6 +204,22 @@ def test_a_warning_in_an_example_fails_it(run) -> None:
             import warnings
 
             warnings.warn("old", stacklevel=1)
+            ```
+            """)
+
+
+def test_a_file_of_tests_is_run_by_pytest(run) -> None:
+    run("""
+        ```python file=test_one.py
+        def test_one():
+            assert True
+        ```
+        """)
+    with pytest.raises(AssertionError, match=r"pytest test_one\.py failed"):
+        run("""
+            ```python file=test_one.py
+            def test_one():
+                assert False
             ```
             """)
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from chatstream.cli.exits import CommandError, writing
 
-__all__ = ["Parser", "add_play_options"]
+__all__ = ["Parser", "add_play_options", "speed"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +35,7 @@ def add_play_options(parser: Parser) -> None:
     """The options of a command that plays a stream."""
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=speed,
         default=1.0,
         metavar="N|max",
         help="N times as fast as it came, or without waiting (default: 1)",
@@ -49,14 +49,14 @@ def add_play_options(parser: Parser) -> None:
         shown.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=text)
 
 
-def _speed(text: str) -> float | None:
+def speed(text: str) -> float | None:
     """How many times as fast; None for at once."""
     if text == "max":
         return None
     try:
-        speed = float(text)
+        factor = float(text)
     except ValueError:
-        speed = math.nan
-    if not 0 < speed < math.inf:
+        factor = math.nan
+    if not 0 < factor < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number greater than 0 nor 'max'")
-    return speed
+    return factor

@@ -1,0 +1,137 @@
+"""The server of `chatstream serve`, run: until Ctrl-C or SIGTERM, with its base URL on standard output.
+
+Apart from the command itself, because it loads the server, which no other command needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chatstream.cli.exits import WHOLE, CommandError
+from chatstream.cli.outlet import Outlet, say
+from chatstream.cli.serve import KEY_VARIABLE, PORT
+from chatstream.errors import ChatStreamError
+from chatstream.server import ReplayServer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Generator
+
+__all__ = ["serve"]
+
+
+def serve(options: Namespace) -> int:
+    """Serve until told to stop; the exit code."""
+    err = Outlet(sys.stderr)
+    with _log(err, quiet=options.quiet):
+        if options.port is not None or not _serve(options, PORT, err, or_else=True):
+            _serve(options, options.port or 0, err, or_else=False)
+    return WHOLE
+
+
+def _serve(options: Namespace, port: int, err: Outlet, *, or_else: bool) -> bool:
+    """Serve on this port; False if it is taken, and there is another to try."""
+    server = _server(options, port)
+    try:
+        anyio.run(_until_stopped, server, err)
+    except OSError as error:
+        if or_else and error.errno == errno.EADDRINUSE:
+            return False
+        raise CommandError(_reason(error)) from error
+    except ValueError as error:  # the database is none
+        raise CommandError(str(error)) from error
+    return True
+
+
+def _server(options: Namespace, port: int) -> ReplayServer:
+    try:
+        return ReplayServer(
+            options.tapes,
+            match=options.match.split(","),
+            ignore=options.ignore,
+            on_miss=options.on_miss,
+            db=options.db,
+            host=options.host,
+            port=port,
+            api_key=options.api_key or os.environ.get(KEY_VARIABLE),
+            allowed_hosts=options.allow_host,
+            speed=options.speed,
+            faults=options.fault,
+            fault_header=options.fault_header,
+            seed=options.seed,
+        )
+    except (OSError, ValueError, ChatStreamError) as error:
+        raise CommandError(_reason(error)) from error
+
+
+async def _until_stopped(server: ReplayServer, err: Outlet) -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
+        except NotImplementedError:  # on Windows; there Ctrl-C ends the wait as KeyboardInterrupt
+            signals = None
+        async with server:
+            _tell(server, err)
+            if signals is None:
+                await anyio.sleep_forever()
+            else:
+                await anext(signals)
+
+
+def _tell(server: ReplayServer, err: Outlet) -> None:
+    """The base URL, alone on standard output, for whoever reads it there; the rest is for people."""
+    Outlet(sys.stdout).write(f"{server.base_url}\n")
+    answers = f"{len(server.tapes)} tapes" if server.tapes else "an echo"
+    with _unheard():
+        for note in server.notes:
+            say(err, f"note: {note}")
+        say(err, f"{answers} at {server.base_url}; a page to look at is {server.url}/")
+
+
+def _unheard() -> contextlib.suppress:
+    """Nobody reading what it says is no reason to stop serving."""
+    return contextlib.suppress(OSError, CommandError)
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else f"cannot listen: {reason}"
+
+
+@contextlib.contextmanager
+def _log(err: Outlet, *, quiet: bool) -> Generator[None]:
+    """Show the server's log on standard error: a line a request, unless that is too much."""
+    logger = logging.getLogger("chatstream.server")
+    handler = _Lines(err)
+    level = logger.level
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """Log records as lines with the time of day."""
+
+    def __init__(self, err: Outlet) -> None:
+        super().__init__()
+        self._err = err
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        with _unheard():
+            self._err.write(f"{time.strftime('%H:%M:%S')} {record.getMessage()}\n")

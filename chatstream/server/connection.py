@@ -1,0 +1,260 @@
+"""One HTTP/1.1 connection: requests come in, replies go out, one after the other.
+
+In goes a socket; h11 makes requests of its bytes, and bytes of replies. Rules: every wait has an end, however slow or
+silent the peer is; a body is read to its end before it is looked at; what is no HTTP gets an answer, if one can be
+sent, and then the connection is closed.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import anyio
+import h11
+import msgspec
+
+from chatstream.server.http import Refusal, Reply, Request, reply_of
+from chatstream.server.sockets import PeerGone
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chatstream.server.limits import ServerLimits
+    from chatstream.server.sockets import Socket
+
+__all__ = ["Connection"]
+
+_DRAIN = 2.0  # seconds for a peer to take the last answer, while it may still be sending
+_MOST_AHEAD = 64 * 1024  # bytes of the next request that are taken while an answer goes out
+_BODILESS = {204, 304}
+_BEARABLE = 86_400.0  # seconds of one wait: a tape's number may be more than a clock can take
+
+
+class Connection:
+    """A connection and its place in the protocol. ``serve`` is its whole life."""
+
+    def __init__(self, socket: Socket, limits: ServerLimits) -> None:
+        self._socket = socket
+        self._limits = limits
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head)
+        self._is_bodiless = False  # the answer to HEAD, and a status that has no body
+        self._ahead = 0  # bytes read while an answer was going out
+        self._half_closed = False
+        self._idle: anyio.CancelScope | None = None  # set while nothing is being asked or answered
+        self._life = anyio.CancelScope()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Close when the answer that is going out is done; at once if there is none."""
+        self._stopping = True
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._half_closed:  # it ended its half while it was kept waiting, which is mostly how clients give up
+            self._life.cancel()
+
+    async def serve(
+        self,
+        handle: Callable[[Request, Callable[[Reply], Awaitable[None]]], Awaitable[None]],
+        refused: Callable[[Refusal], object],
+    ) -> None:
+        """Have requests handled until the peer goes, asks for an end, or does what HTTP does not allow.
+
+        ``handle`` is given each request and a way to send its reply, which raises PeerGone where the connection ends;
+        ``refused`` is told of what never became a request.
+        """
+        try:
+            with self._life:
+                await self._converse(handle, refused)
+        finally:
+            self._socket.close()
+
+    async def _converse(
+        self,
+        handle: Callable[[Request, Callable[[Reply], Awaitable[None]]], Awaitable[None]],
+        refused: Callable[[Refusal], object],
+    ) -> None:
+        try:
+            while (request := await self._next_request()) is not None:
+                await handle(request, self._send)
+                if not self._goes_on():
+                    await self._part()
+                    break
+        except Refusal as refusal:
+            refused(refusal)
+            await self._refuse(refusal)
+        except PeerGone:
+            pass
+
+    async def turn_away(self, refusal: Refusal) -> None:
+        """Answer before anything was asked, and close."""
+        try:
+            await self._refuse(refusal)
+        finally:
+            self._socket.close()
+
+    # Requests
+
+    async def _next_request(self) -> Request | None:
+        """The next request, or None if none will come; Refusal for what is none, or too large, or too slow."""
+        try:
+            if not await self._begin():
+                return None
+            with anyio.fail_after(self._limits.head_timeout):
+                head = await self._event()
+            if not isinstance(head, h11.Request):
+                return None
+            self._is_bodiless = head.method == b"HEAD"  # before anything can be refused: h11 counts the bytes
+            self._check_head(head)
+            with anyio.fail_after(self._limits.body_timeout):
+                return await self._whole(head)
+        except TimeoutError:
+            raise Refusal(408, "the request did not arrive in time", code="request_timeout") from None
+        except h11.RemoteProtocolError as error:
+            reason = str(error).partition(":")[0]  # what stands behind it are the bytes that came
+            raise Refusal(error.error_status_hint, f"this is no HTTP/1.1: {reason}", code="bad_request") from None
+
+    async def _begin(self) -> bool:
+        """Wait for the first byte of a request; whether one came."""
+        ahead = bool(self._http.trailing_data[0])
+        if ahead or self._half_closed or self._stopping:
+            return ahead and not self._stopping
+        data = b""
+        with anyio.move_on_after(self._limits.idle_timeout) as idle:
+            self._idle = idle
+            data = await self._socket.receive()
+        self._idle = None
+        self._http.receive_data(data)
+        return bool(data)
+
+    async def _event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                await self._write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])))
+            self._http.receive_data(await self._socket.receive())
+        return event
+
+    async def _whole(self, head: h11.Request) -> Request:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        request = Request.of(head.method.decode("ascii"), head.target.decode("ascii"), headers)
+        self._check_size(int(headers.get("content-length", "0")))
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := await self._event(), h11.Data):
+            parts.append(bytes(event.data))
+            size += len(parts[-1])
+            self._check_size(size)
+        return msgspec.structs.replace(request, body=b"".join(parts))
+
+    def _check_head(self, head: h11.Request) -> None:
+        """Refuse what h11 lets through: another HTTP, and a head that came at once, however large."""
+        if not head.http_version.startswith(b"1."):
+            raise Refusal(505, "the server speaks HTTP/1.1", code="http_version_not_supported")
+        if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > self._limits.max_head:
+            message = f"the head is larger than {self._limits.max_head} bytes, which is the limit here"
+            raise Refusal(431, message, code="head_too_large")
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.max_body:
+            message = f"the body is larger than {self._limits.max_body} bytes, which is the limit here"
+            raise Refusal(413, message, code="request_too_large")
+
+    # Replies
+
+    async def _send(self, reply: Reply) -> None:
+        await self._pause(reply.head)
+        head = self._head(reply)
+        if not reply.is_stream:
+            await self._pause(sum(reply.waits) - reply.head)
+            await self._write(head + b"".join(map(self._data, reply.writes)) + self._end())
+            return
+        await self._write(head)
+        waited = reply.head
+        for data, wait in zip(reply.writes, reply.waits, strict=True):
+            await self._pause(wait - waited)
+            waited = 0.0
+            await self._write(self._data(data))
+        await self._pause(reply.rest)
+        await self._finish(reply)
+
+    async def _finish(self, reply: Reply) -> None:
+        if reply.ending == "eof":
+            await self._write(self._end())
+            return
+        if reply.ending == "hang":
+            await self._hang()
+        elif reply.ending == "reset":
+            self._socket.reset()
+        raise PeerGone
+
+    def _head(self, reply: Reply) -> bytes:
+        headers = [("date", formatdate(usegmt=True)), ("server", "chatstream"), *reply.headers.items()]
+        if not reply.is_stream:
+            headers.append(("content-length", str(sum(map(len, reply.writes)))))
+        if self._stopping:
+            headers.append(("connection", "close"))
+        self._is_bodiless = self._is_bodiless or reply.status in _BODILESS
+        return self._http.send(h11.Response(status_code=reply.status, headers=headers)) or b""
+
+    def _data(self, data: bytes) -> bytes:
+        # A chunk of no bytes would be the last one: an empty read has no place on this wire.
+        return b"" if self._is_bodiless or not data else self._http.send(h11.Data(data=data)) or b""
+
+    def _end(self) -> bytes:
+        return self._http.send(h11.EndOfMessage()) or b""
+
+    async def _write(self, data: bytes | None) -> None:
+        if data:
+            await self._socket.send(data, patience=self._limits.write_timeout)
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        """Answer what is not read any further, if an answer can still be sent; wait until the peer has taken it."""
+        if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        reply = reply_of(refusal.exchange)
+        reply.headers["connection"] = "close"
+        try:
+            await self._write(self._head(reply) + b"".join(map(self._data, reply.writes)) + self._end())
+        except PeerGone:
+            return
+        await self._part()
+
+    async def _part(self) -> None:
+        """See that the last answer arrives, before the connection is closed."""
+        if not self._stopping:
+            with anyio.CancelScope() as self._idle:
+                await self._socket.drain(_DRAIN)
+
+    def _goes_on(self) -> bool:
+        """Whether another request may come on this connection."""
+        if self._stopping or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        self._is_bodiless = False
+        self._ahead = 0
+        return True
+
+    # Waiting, while the peer may go
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, and notice if the peer resets the connection meanwhile. One that only ended its half still listens."""
+        if seconds <= 0:
+            return
+        end = anyio.current_time() + min(seconds, _BEARABLE)
+        with anyio.CancelScope(deadline=end):
+            await self._watch()
+        await anyio.sleep_until(end)
+
+    async def _hang(self) -> None:
+        """Wait for the peer to go."""
+        await self._watch()
+        if not self._half_closed:
+            await anyio.sleep(_BEARABLE)
+
+    async def _watch(self) -> None:
+        """Read what comes ahead of its time, up to a limit, or to the end of the peer's half."""
+        while not self._half_closed and self._ahead < _MOST_AHEAD:
+            data = await self._socket.receive()
+            self._half_closed = not data
+            self._ahead += len(data)
+            self._http.receive_data(data)

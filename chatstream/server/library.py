@@ -1,0 +1,163 @@
+"""The tapes that a server plays from, and which of them answers a request.
+
+In go paths and recordings, out comes a tape for a request, or what is nearest to it. Rules: a folder gives the files
+that are really in it, whatever links say; a tape is asked for by its name among those loaded, never by a path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from chatstream.recording import Recording
+from chatstream.server.matching import ALWAYS_IGNORED, Level, Paths, canonical, differences, last_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from chatstream.server.playing import Merged
+
+__all__ = ["Library", "Miss", "Source", "Tape"]
+
+Source = str | os.PathLike[str] | Recording
+
+_SUFFIXES = (".jsonl", ".sse")  # of the files of a folder, .tape.jsonl among them, each also with .gz
+_MOST_PATHS = 10  # named in a message
+
+
+class Tape:
+    """A recording with what a request is compared to. ``played``: how many requests it has answered."""
+
+    def __init__(self, name: str, recording: Recording, ignored: Paths) -> None:
+        self.name = name
+        self.recording = recording
+        self.played = 0
+        self.merged: Merged | None = None  # the whole answer, once somebody asked for it
+        request = recording.request or {}
+        body = request.get("body")
+        self.body: dict[str, Any] | None = ignored.without(body) if isinstance(body, dict) else None
+        self.exact: bytes | None = None if self.body is None else canonical(self.body)
+        self.last: tuple[Any, bytes | None] | None = None if self.body is None else _likeness(self.body)
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked, if the request was recorded."""
+        model = self.body.get("model") if self.body else None
+        return model if isinstance(model, str) else None
+
+
+class Miss(LookupError):  # noqa: N818  a miss is what everybody calls it
+    """No tape answers a request; the message names the nearest and the places where it differs."""
+
+
+class Library:
+    """Tapes, and how a request finds its own.
+
+    ``match``: what is tried, in this order: ``exact`` (the same body, but for ``ignore``), ``message`` (the same model
+    and last message), ``order`` (one tape after the other, whatever is asked). A tape that recorded no request can
+    only be played in order, and is, when nothing else matches. Where several match, they take turns.
+    """
+
+    def __init__(self, sources: Iterable[Source], *, match: Sequence[Level], ignore: Sequence[str] = ()) -> None:
+        for level in match:
+            if level not in get_args(Level):
+                raise ValueError(f"match is made of {', '.join(get_args(Level))}, not {level!r}")
+        self._match = tuple(match)
+        self._ignored = Paths([*ALWAYS_IGNORED, *ignore])
+        self.tapes: list[Tape] = []
+        names: Counter[str] = Counter()
+        for source in sources:
+            for name, recording in _recordings(source):
+                names[name] += 1
+                numbered = name if names[name] == 1 else f"{name}#{names[name]}"
+                self.tapes.append(Tape(numbered, recording, self._ignored))
+        self.notes: list[str] = [note for tape in self.tapes for note in _notes(tape)]
+
+    def named(self, name: str) -> Tape:
+        """The tape of this name; Miss if there is none."""
+        for tape in self.tapes:
+            if tape.name == name:
+                return self._play([tape])
+        known = ", ".join(tape.name for tape in self.tapes[:_MOST_PATHS])
+        raise Miss(f"there is no tape of that name; there are: {known or 'none'}")
+
+    def find(self, body: dict[str, Any]) -> Tape:
+        """The tape that answers this request; Miss if none does."""
+        asked = self._ignored.without(body)
+        exact, last = canonical(asked), _likeness(asked)
+        for level in self._match:
+            found = [tape for tape in self.tapes if _fits(tape, level, exact, last)]
+            if found:
+                return self._play(found)
+        unasked = [tape for tape in self.tapes if tape.body is None]
+        if unasked:
+            return self._play(unasked)
+        raise Miss(self._nearest(asked))
+
+    def _play(self, tapes: list[Tape]) -> Tape:
+        """The one of these that has been played least."""
+        tape = min(tapes, key=lambda tape: tape.played)
+        tape.played += 1
+        return tape
+
+    def _nearest(self, asked: dict[str, Any]) -> str:
+        """A miss in words. Only places are named: what stands there is the business of the two who wrote it."""
+        distances = [(list(differences(tape.body, asked)), tape) for tape in self.tapes]
+        if not distances:
+            return "no tape matches: there are none"
+        paths, nearest = min(distances, key=lambda distance: len(distance[0]))
+        shown = ", ".join(paths[:_MOST_PATHS])
+        more = len(paths) - _MOST_PATHS
+        return f"no tape matches. The nearest is {nearest.name}; it differs in: {shown}" + (
+            f", and {more} more" if more > 0 else ""
+        )
+
+
+def _notes(tape: Tape) -> Iterator[str]:
+    """What is odd about a tape, in words."""
+    recording = tape.recording
+    if recording.flaw is not None:
+        yield str(recording.flaw.error(tape.name))
+    elif recording.torn:
+        yield f"{tape.name}: the last line was cut, and is left out"
+    if not recording.reads:
+        yield f"{tape.name}: there is no answer in it"
+    for problem in recording.problems:
+        yield f"{tape.name}: {problem}"
+
+
+def _likeness(body: dict[str, Any]) -> tuple[Any, bytes | None]:
+    return canonical(body.get("model")), last_message(body)
+
+
+def _fits(tape: Tape, level: Level, exact: bytes, last: tuple[Any, bytes | None]) -> bool:
+    if level == "exact":
+        return tape.exact == exact
+    return tape.last == last if level == "message" else True
+
+
+def _recordings(source: Source) -> Iterator[tuple[str, Recording]]:
+    if isinstance(source, Recording):
+        yield source.name, source
+        return
+    path = Path(source)
+    if not path.is_dir():
+        for recording in Recording.load_all(path):
+            yield path.name, recording
+        return
+    empty = True
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path)
+        if _is_tape_name(name) and file.is_file() and file.resolve().is_relative_to(path.resolve()):
+            empty = False
+            for recording in Recording.load_all(file):
+                yield name.as_posix(), recording
+    if empty:
+        raise ValueError(f"{path} holds no recordings: no {', '.join(_SUFFIXES)}, packed or not")
+
+
+def _is_tape_name(name: Path) -> bool:
+    hidden = any(part.startswith(".") for part in name.parts)
+    return not hidden and name.name.lower().removesuffix(".gz").endswith(_SUFFIXES)

@@ -1,0 +1,140 @@
+"""Which tape answers a request."""
+
+import os
+
+import pytest
+
+from chatstream.recording import Recording, TapeWriter
+from chatstream.server.library import Library, Miss
+
+CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+
+
+def body(text="hi", **members):
+    return {"model": "m", "messages": [{"role": "user", "content": text}], **members}
+
+
+def write(path, request=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TapeWriter(path) as tape:
+        if request is not None:
+            tape.request({"method": "POST", "url": "/v1/chat/completions", "headers": {}, "body": request})
+        tape.chunk(CHUNK)
+        tape.end("eof")
+    return path
+
+
+@pytest.fixture
+def tapes(tmp_path):
+    write(tmp_path / "a.tape.jsonl", body("one", temperature=0.5))
+    write(tmp_path / "b.tape.jsonl", body("two"))
+    write(tmp_path / "deeper/c.tape.jsonl", body("two"))
+    return tmp_path
+
+
+def library(*sources, match=("exact", "message"), **options):
+    return Library(sources, match=match, **options)
+
+
+def test_a_folder_gives_its_recordings_by_their_names_in_order(tapes):
+    (tapes / "notes.md").write_text("no tape")
+    (tapes / ".hidden.jsonl").write_text("{}")
+    assert [tape.name for tape in library(tapes).tapes] == ["a.tape.jsonl", "b.tape.jsonl", "deeper/c.tape.jsonl"]
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path):
+    (tmp_path / "notes.md").write_text("no tape")
+    with pytest.raises(ValueError, match="holds no recordings"):
+        library(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="there are no links here")
+def test_a_link_out_of_the_folder_is_not_followed(tapes, tmp_path_factory):
+    outside = write(tmp_path_factory.mktemp("outside") / "secret.tape.jsonl", body("secret"))
+    (tapes / "linked.tape.jsonl").symlink_to(outside)
+    (tapes / "folder").symlink_to(outside.parent, target_is_directory=True)
+    (tapes / "inside.tape.jsonl").symlink_to(tapes / "a.tape.jsonl")
+    names = [tape.name for tape in library(tapes).tapes]
+    assert "inside.tape.jsonl" in names
+    assert not [name for name in names if name.startswith(("linked", "folder"))]
+
+
+def test_two_recordings_of_one_name_are_numbered(tapes):
+    again = library(tapes / "a.tape.jsonl", tapes / "a.tape.jsonl", Recording.load(tapes / "b.tape.jsonl"))
+    assert [tape.name for tape in again.tapes] == ["a.tape.jsonl", "a.tape.jsonl#2", "b.tape.jsonl"]
+
+
+def test_the_same_body_is_found_however_it_is_streamed(tapes):
+    asked = body("one", temperature=0.5, stream=True, stream_options={"include_usage": True})
+    assert library(tapes).find(asked).name == "a.tape.jsonl"
+
+
+def test_the_model_and_the_last_message_find_a_tape_when_the_rest_differs(tapes):
+    assert library(tapes).find(body("one", seed=3)).name == "a.tape.jsonl"
+    longer = {"model": "m", "messages": [{"role": "system", "content": "s"}, *body("one")["messages"]]}
+    assert library(tapes).find(longer).name == "a.tape.jsonl"
+    with pytest.raises(Miss):
+        library(tapes, match=["exact"]).find(body("one", seed=3))
+    with pytest.raises(Miss):
+        library(tapes).find(body("one") | {"model": "another"})
+
+
+def test_what_is_ignored_makes_no_difference(tapes):
+    exact = library(tapes, match=["exact"], ignore=["temperature", "messages[*].name"])
+    asked = {"model": "m", "messages": [{"role": "user", "content": "one", "name": "n"}], "temperature": 2}
+    assert exact.find(asked).name == "a.tape.jsonl"
+
+
+def test_tapes_of_one_request_take_turns(tapes):
+    turns = library(tapes)
+    names = [turns.find(body("two")).name for _ in range(4)]
+    assert names == ["b.tape.jsonl", "deeper/c.tape.jsonl"] * 2
+
+
+def test_in_order_one_tape_follows_the_other_whatever_is_asked(tapes):
+    turns = library(tapes, match=["order"])
+    assert [turns.find(body("anything")).name[0] for _ in range(4)] == ["a", "b", "d", "a"]
+
+
+def test_a_tape_that_recorded_no_request_is_played_when_no_other_matches(tapes):
+    write(tapes / "z.tape.jsonl")
+    both = library(tapes)
+    assert both.find(body("one")).name == "a.tape.jsonl"
+    assert both.find(body("anything")).name == "z.tape.jsonl"
+
+
+def test_a_miss_names_the_nearest_tape_and_where_it_differs_and_no_value(tapes):
+    with pytest.raises(Miss) as caught:
+        library(tapes).find(body("SECRET", temperature=0.5, user="SECRET"))
+    assert "a.tape.jsonl; it differs in: messages[0].content, user" in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_miss_that_differs_everywhere_stays_short(tapes):
+    with pytest.raises(Miss) as caught:
+        library(tapes).find(body("x", **{f"member{number}": 1 for number in range(50)}))
+    assert "more" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_tape_is_asked_for_by_its_name_and_never_by_a_path(tapes):
+    known = library(tapes)
+    assert known.named("deeper/c.tape.jsonl").name == "deeper/c.tape.jsonl"
+    for name in ("../a.tape.jsonl", str(tapes / "a.tape.jsonl"), "deeper/../a.tape.jsonl", ""):
+        with pytest.raises(Miss, match="no tape of that name"):
+            known.named(name)
+
+
+def test_what_is_odd_about_a_tape_is_noted(tapes):
+    (tapes / "torn.tape.jsonl").write_bytes((tapes / "a.tape.jsonl").read_bytes()[:-20])
+    (tapes / "flawed.tape.jsonl").write_text('{"tape":1}\n[0,"j",{}]\n[oops]\n[0,"j",{}]\n')
+    (tapes / "empty.sse").write_text("")
+    notes = "\n".join(library(tapes).notes)
+    assert "torn.tape.jsonl: the last line was cut" in notes
+    assert "flawed.tape.jsonl, line 3" in notes
+    assert "empty.sse: there is no answer in it" in notes
+
+
+def test_a_level_that_does_not_exist_is_refused(tapes):
+    with pytest.raises(ValueError, match="not 'nearest'"):
+        library(tapes, match=["nearest"])
