@@ -12,11 +12,11 @@ from jsonschema import Draft202012Validator
 
 from chatstream.chunking import blocks_of, chunks_of
 from chatstream.jsontext import plain, read_json, write_json
+from chatstream.server.echo import FINGERPRINT, answer, cut
 from chatstream.server.echo.calls import plan
-from chatstream.server.echo.answers import FINGERPRINT, answer
 from chatstream.server.echo.prompts import read_prompt
-from chatstream.server.samples.making import UnusableSchemaError
-from chatstream.server.echo.tokens import count, cut
+from chatstream.server.echo.tokens import count
+from chatstream.server.samples import UnusableSchemaError
 from chatstream.types import ChatCompletion, build
 from made_up import ODD, spoil
 from wire import dump, read
@@ -160,6 +160,8 @@ def test_choices_of_a_schema_differ_where_it_lets_them():
     schema = {"type": "object", "properties": {"a": {"enum": ["x", "y", "z"]}}}
     asked = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     assert len({one["message"]["content"] for one in ask(n=3, response_format=asked)["choices"]}) == 3
+    said = [one["message"]["content"] for one in ask(n=6, response_format=asked)["choices"]]
+    assert said[3] == said[4] == said[5], "a schema is not tried for each of 128 choices"
 
 
 def test_a_service_tier_comes_back():
@@ -222,6 +224,13 @@ def test_words_call_tools_in_their_order():
     )
     assert called("call now call now", tools=TOOLS)[0] == ["now", "now"]
     assert called("call now call shell", tools=TOOLS, parallel_tool_calls=False)[0] == ["now"]
+
+
+def test_a_tool_or_a_call_without_a_name_is_passed_over():
+    messages = [{"role": "user", "content": "call now"}, {"role": "assistant", "tool_calls": [{"id": "c"}]}]
+    assert called(messages=messages, tools=[{"type": "function"}, *TOOLS])[0] == ["now"]
+    answered = [*messages, {"role": "tool", "tool_call_id": "c", "content": "noon"}]
+    assert "The tool returned: noon" in message(messages=answered)["content"]
 
 
 @pytest.mark.parametrize("said", ["call nobody", "recall now", "callnow", "I will call you now"])
@@ -289,7 +298,7 @@ def test_a_legacy_function_is_called():
         ({"tools": [TOOLS[1], function("bad", {"type": "object", "properties": {"a": False}, "required": ["a"]})]}, "tools[1].function.parameters.properties.a"),
         ({"functions": [{"name": "bad", "parameters": {"$ref": "#/x"}}]}, "functions[0].parameters"),
         ({"tools": [custom("bad", format={"type": "grammar", "grammar": {"syntax": "regex", "definition": "("}})]}, "tools[0].custom.format.grammar.definition"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}}, "response_format.json_schema.schema"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "x"}}}}, "response_format.json_schema.schema"),
     ],
 )  # fmt: skip
 def test_an_unusable_schema_is_named_by_its_path_in_the_body(members, path):

@@ -17,9 +17,9 @@ from chatstream.server.echo.asked import LINK, Asked
 from chatstream.server.echo.calls import PlannedCall
 from chatstream.server.echo.likelihoods import weighed
 from chatstream.server.echo.prompts import PART_TOKENS, prompt_tokens, text_of
-from chatstream.server.samples.schemas import members
 from chatstream.server.echo.speech import speech
 from chatstream.server.echo.tokens import count, cut
+from chatstream.server.samples import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chatstream.jsontext import mend, write_json
 from chatstream.server.echo.calls import plan, sample_at
 from chatstream.server.echo.prompts import read_prompt
-from chatstream.server.samples.schemas import entries, members
+from chatstream.server.samples import entries, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

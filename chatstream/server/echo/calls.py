@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from chatstream.jsontext import mend, write_json
-from chatstream.server.samples.patterns import UnusablePatternError, Work, WorkLimitError, text_for
-from chatstream.server.samples.making import UnusableSchemaError, sample
-from chatstream.server.samples.schemas import entries, members
+from chatstream.server.samples import UnusableSchemaError, entries, members, sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +25,6 @@ __all__ = ["Plan", "PlannedCall", "plan", "sample_at"]
 
 _CALL = re.compile(r"\bcall\s+([A-Za-z0-9_-]{1,64})", re.IGNORECASE)
 _MOST_CALLS = 128
-_WORK = 50_000  # steps for the regex of a custom tool
 
 
 class PlannedCall(msgspec.Struct, frozen=True):
@@ -129,10 +126,8 @@ def _input(tool: _Tool, prompt: Prompt) -> str:
     if grammar.get("syntax") != "regex" or type(pattern) is not str:
         # A Lark grammar would take a parser of Lark: such a tool gets a text like any other, and has to say so.
         return f"Input for {tool.name}: {mend(prompt.said[:200])}"
-    try:
-        return text_for(pattern, work=Work(_WORK))
-    except (UnusablePatternError, WorkLimitError) as error:
-        raise UnusableSchemaError(f"{tool.path}.format.grammar.definition", str(error)) from None
+    schema = {"type": "string", "pattern": pattern}
+    return str(sample_at(f"{tool.path}.format.grammar.definition", schema))
 
 
 def sample_at(path: str, schema: Any, *, variant: int = 0) -> Any:

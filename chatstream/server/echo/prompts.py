@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatstream.jsontext import write_json
-from chatstream.server.samples.schemas import entries, members
 from chatstream.server.echo.tokens import count
+from chatstream.server.samples import entries, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

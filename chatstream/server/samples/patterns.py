@@ -1,9 +1,10 @@
-"""Regular expressions of a request: a text that matches one, and whether a text does.
+"""A text for a regular expression.
 
-In goes a pattern of a JSON schema or of a custom tool, out comes a text or a verdict. Rules: the standard library
-parses the pattern and never runs it. Its matcher goes back and tries again, which takes hours for a short pattern that
-somebody meant to be slow; the one here walks the parsed pattern with the set of all places reached so far, and whatever
-it does is counted. What that cannot follow (references back, looking behind) is refused with UnusablePatternError.
+In goes a pattern of a JSON schema or of a custom tool, out comes a text in which it matches, or ValueError. Rules: the
+standard library parses the pattern, and the text is written along what it parsed, so it matches for having been made
+that way. It is not tried: the standard library's matcher goes back and tries again, for hours if somebody meant it to.
+What cannot be followed (looking ahead or behind, references back, boundaries of words, flags) is refused; strict
+schemas may not have it anyway.
 """
 
 from __future__ import annotations
@@ -17,167 +18,130 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["UnusablePatternError", "Work", "WorkLimitError", "matches", "text_for"]
+    from chatstream.server.samples.schemas import Work
+
+__all__ = ["text_for"]
 
 # Private, and the same since 3.11: a tree of (operator, argument), which no public function gives. Tests hold it.
 _parser: Any = importlib.import_module("re._parser")
 
 _LONGEST_PATTERN = 4096  # characters
 _MOST_POOLS = 64  # how many lengths are tried before a pattern is given up
-# ECMAScript's named groups, and the signs in a class that Python may come to read as set operators.
-_SPELLED = re.compile(r"\\.|\(\?<(?=[A-Za-z_])|[\[\]&|~]", re.DOTALL)
+_NAMED = re.compile(r"\(\?<(?=[A-Za-z_])")  # a group's name as ECMAScript spells it
 _WORD = frozenset(string.ascii_letters + string.digits + "_")
 _KINDS = {"DIGIT": frozenset(string.digits), "SPACE": frozenset(" \t\n\r\f\v"), "WORD": _WORD}
 # What a place in a text is filled with, the first alphabet that the pattern allows there.
-_ALPHABETS = (string.ascii_lowercase, "1234567890", string.ascii_uppercase, " ", string.punctuation, "\n\t")
-_TRIED = ("Passw0rd!", "Aa1!Aa1!Aa1!")  # for patterns that look ahead, as those for passwords do
+_ALPHABETS = (string.ascii_lowercase, "1234567890", string.ascii_uppercase, " ", string.punctuation, "\n\t", "éд日")
+_ONE_CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
+_REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT"})
+_BEGINNINGS = frozenset({"AT_BEGINNING", "AT_BEGINNING_STRING"})
+_ENDS = frozenset({"AT_END", "AT_END_STRING"})
 
 
-class UnusablePatternError(ValueError):
-    """A pattern that is no regular expression, that cannot be followed here, or that no text was found for."""
-
-
-class WorkLimitError(ValueError):
-    """A schema or pattern asks for more work than it is worth."""
-
-
-class Work:
-    """So many steps, and no more."""
-
-    def __init__(self, steps: int) -> None:
-        self.left: int = steps
-
-    def spend(self, steps: int = 1) -> None:
-        """Take so many steps; WorkLimitError when there are none left."""
-        self.left -= steps
-        if self.left < 0:
-            raise WorkLimitError("it asks for too much work")
-
-
-def text_for(pattern: str, *, work: Work, shortest: int = 0, longest: int | None = None, variant: int = 0) -> str:
+def text_for(pattern: str, *, work: Work, shortest: int = 0, longest: float, variant: int = 0) -> str:
     """A text in which the pattern matches, of a length (in characters) within these bounds; ``variant``: another."""
     tree = _parsed(pattern)
-    longest = shortest + _LONGEST_PATTERN if longest is None else longest
-    try:
-        for text in _candidates(tree, shortest, variant, work):
-            if shortest <= len(text) <= longest and _found(tree, text, work):
-                return text
-    except RecursionError:
-        raise UnusablePatternError("the pattern is nested too deeply") from None
-    raise UnusablePatternError(f"no text of a fitting length was found for the pattern {pattern[:80]!r}")
+    for text in _candidates(tree, shortest, variant, work):
+        if shortest <= len(text) <= longest:
+            return text
+    raise ValueError(f"no text of a fitting length was found for the pattern {pattern[:80]!r}")
 
 
-def matches(pattern: str, text: str, *, work: Work) -> bool:
-    """Whether the pattern matches anywhere in the text."""
-    try:
-        return _found(_parsed(pattern), text, work)
-    except RecursionError:
-        raise UnusablePatternError("the pattern is nested too deeply") from None
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _parsed(pattern: str) -> Any:
     if len(pattern) > _LONGEST_PATTERN:
-        raise UnusablePatternError(f"the pattern is longer than {_LONGEST_PATTERN} characters")
+        raise ValueError(f"the pattern is longer than {_LONGEST_PATTERN} characters")
     try:
-        return _parser.parse(_as_python(pattern))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UnusablePatternError(f"not a regular expression that can be read: {error}") from None
-
-
-def _as_python(pattern: str) -> str:
-    in_class = False
-
-    def spelled(match: re.Match[str]) -> str:
-        nonlocal in_class
-        mark = match[0]
-        if mark == "(?<":
-            return mark if in_class else "(?P<"
-        if in_class and mark in "[&|~":
-            return f"\\{mark}"
-        if mark in "[]":
-            in_class = mark == "["
-        return mark
-
-    return _SPELLED.sub(spelled, pattern)
+        tree = _parser.parse(_NAMED.sub("(?P<", pattern))
+    except (re.error, RecursionError, OverflowError, FutureWarning) as error:  # the last where warnings are errors
+        raise ValueError(f"not a regular expression that can be read: {error}") from None
+    if tree.state.flags & ~re.UNICODE:
+        raise ValueError("a pattern with flags cannot be followed")
+    return tree
 
 
 def _candidates(tree: Any, shortest: int, variant: int, work: Work) -> Iterator[str]:
-    """Texts for the pattern: the shortest it allows, longer ones, padded ones, and a few that suit many patterns."""
-    base = _Writer(0, variant, work).text(tree)
-    yield base
-    need = max(0, shortest - len(base))
-    for pool in sorted({1, 2, 3, need, *(need // part for part in range(1, 9)), *range(min(need, _MOST_POOLS))}):
-        yield _Writer(pool, variant, work).text(tree)
-    work.spend(need)
-    yield base + "x" * need
-    yield "x" * need + base
-    yield from _TRIED
+    """Texts for the pattern, the short ones first."""
+    least = _Writer(0, variant, work).written(tree)
+    yield least.text
+    padding = "x" * (shortest - len(least.text))
+    if not least.ends:
+        yield least.text + padding
+    if not least.begins:
+        yield padding + least.text
+    for pool in sorted({1, 2, 3, *(shortest // part for part in range(1, 9)), *range(1, min(shortest, _MOST_POOLS))}):
+        yield _Writer(pool, variant, work).written(tree).text
 
 
 class _Writer:
-    """A text for a pattern: each repeat as often as it must be, and more often while ``pool`` lasts.
+    """Writes a text for a pattern: each repeat as often as it must be, and more often while ``pool`` lasts.
 
     ``variant`` says with which letter of an alphabet the text begins.
     """
 
     def __init__(self, pool: int, variant: int, work: Work) -> None:
         self._pool = pool
+        self._variant = variant
         self._work = work
-        self._place = variant
+        self._letters: list[str] = []
+        self.begins: bool = False  # whether nothing may stand before the text
+        self.ends: bool = False  # and after it
 
-    def text(self, items: Any) -> str:
-        """A text for these operators, one after the other."""
-        parts: list[str] = []
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return "".join(self._letters)
+
+    def written(self, items: Any) -> _Writer:
+        """This writer, after it has written these operators one after the other."""
         for operator, argument in items:
-            part = self._part(str(operator), argument)
-            self._work.spend(1 + len(part))
-            parts.append(part)
-        return "".join(parts)
-
-    def _part(self, operator: str, argument: Any) -> str:
-        if operator in _ONE_CHARACTER:
-            return self._character(operator, argument)
-        if operator.endswith("_REPEAT"):
-            return self._repeated(*argument)
-        if operator == "SUBPATTERN":
-            return self.text(argument[3])
-        if operator == "BRANCH":
-            return self._branch(argument[1])
-        return ""  # a place or a look ahead: what comes of it is checked as a whole
-
-    def _branch(self, branches: Any) -> str:
-        # While there is a pool, the branch that can take it up is worth more than the first one.
-        if self._pool:
-            return self.text(max(branches, key=lambda items: items.getwidth()[1]))
-        return self.text(branches[0])
-
-    def _repeated(self, least: int, most: int, items: Any) -> str:
-        parts: list[str] = []
-        while len(parts) < least or (self._pool > 0 and len(parts) < most):
-            if len(parts) >= least:
-                self._pool -= 1
             self._work.spend()
-            parts.append(self.text(items))
-        return "".join(parts)
+            name = str(operator)
+            if name in _ONE_CHARACTER:
+                self._put(_letter(name, argument, self._variant + len(self._letters)))
+            elif name in _REPEATS:
+                self._repeat(*argument)
+            elif name == "SUBPATTERN" and not (argument[1] or argument[2]):  # flags that it turns on or off
+                self.written(argument[3])
+            elif name == "BRANCH":
+                self._branch(argument[1])
+            elif name == "AT" and str(argument) in _BEGINNINGS and not self._letters:
+                self.begins = True
+            elif name == "AT" and str(argument) in _ENDS:
+                self.ends = True
+            else:
+                raise ValueError(f"a pattern with {name.lower().replace('_', ' ')} cannot be followed")
+        return self
 
-    def _character(self, operator: str, argument: Any) -> str:
-        place = self._place
-        self._place += 1
-        if operator == "LITERAL":
-            return chr(argument)
-        for alphabet in _ALPHABETS:
-            allowed = [letter for letter in alphabet if _takes(operator, argument, letter)]
-            if allowed:
-                return allowed[place % len(allowed)]
-        if operator == "IN":  # of another script: the first sign that is named
-            for kind, inner in argument:
-                if str(kind) in {"LITERAL", "RANGE"}:
-                    return chr(inner if str(kind) == "LITERAL" else inner[0])
-        return "x"
+    def _put(self, letter: str) -> None:
+        if self.ends:
+            raise ValueError("a pattern that goes on past its end cannot be followed")
+        self._letters.append(letter)
+
+    def _repeat(self, least: int, most: int, items: Any) -> None:
+        done = 0
+        while done < least or (self._pool > 0 and done < most):
+            self._pool -= done >= least
+            done += 1
+            self._work.spend()
+            self.written(items)
+
+    def _branch(self, branches: Any) -> None:
+        # While there is a pool, the branch that can take it up is worth more than the first one.
+        self.written(max(branches, key=lambda items: items.getwidth()[1]) if self._pool else branches[0])
 
 
-_ONE_CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
+def _letter(operator: str, argument: Any, place: int) -> str:
+    if operator == "LITERAL":
+        return chr(argument)
+    # Where the class is of another script, the first sign that is named.
+    kinds = [(str(kind), inner) for kind, inner in argument] if operator == "IN" else []
+    named = [chr(inner if kind == "LITERAL" else inner[0]) for kind, inner in kinds if kind in {"LITERAL", "RANGE"}]
+    for alphabet in (*_ALPHABETS, *named):
+        allowed = [letter for letter in alphabet if _takes(operator, argument, letter)]
+        if allowed:
+            return allowed[place % len(allowed)]
+    raise ValueError("no letter was found for a class in the pattern")
 
 
 def _takes(operator: str, argument: Any, letter: str) -> bool:
@@ -187,7 +151,7 @@ def _takes(operator: str, argument: Any, letter: str) -> bool:
     if operator == "IN":
         negated = bool(argument) and str(argument[0][0]) == "NEGATE"
         return negated != any(_in_class(str(kind), inner, letter) for kind, inner in argument)
-    return bool((operator == "LITERAL") == (ord(letter) == argument))
+    return bool(ord(letter) != argument)
 
 
 def _in_class(kind: str, inner: Any, letter: str) -> bool:
@@ -199,60 +163,3 @@ def _in_class(kind: str, inner: Any, letter: str) -> bool:
         name = str(inner).removeprefix("CATEGORY_")
         return (letter in _KINDS[name.removeprefix("NOT_")]) != name.startswith("NOT_")
     return False
-
-
-def _found(tree: Any, text: str, work: Work) -> bool:
-    return bool(_ends(tree, text, set(range(len(text) + 1)), work))
-
-
-def _ends(items: Any, text: str, places: set[int], work: Work) -> set[int]:
-    """The places at which the operators, one after the other, can end if they begin at these."""
-    for operator, argument in items:
-        work.spend(1 + len(places))
-        if not places:
-            break
-        places = _after(str(operator), argument, text, places, work)
-    return places
-
-
-def _after(operator: str, argument: Any, text: str, places: set[int], work: Work) -> set[int]:
-    if operator in _ONE_CHARACTER:
-        size = len(text)
-        return {place + 1 for place in places if place < size and _takes(operator, argument, text[place])}
-    if operator.endswith("_REPEAT"):
-        least, most, inner = argument
-        return _repeats((least, most), inner, text, places, work)
-    if operator == "SUBPATTERN" and not (argument[1] or argument[2]):
-        return _ends(argument[3], text, places, work)
-    if operator == "BRANCH":
-        return set[int]().union(*(_ends(items, text, places, work) for items in argument[1]))
-    if operator == "AT":
-        return {place for place in places if _stands(str(argument), text, place)}
-    if operator in {"ASSERT", "ASSERT_NOT"} and argument[0] > 0:
-        wanted = operator == "ASSERT"
-        return {place for place in places if bool(_ends(argument[1], text, {place}, work)) == wanted}
-    raise UnusablePatternError(f"a pattern with {operator.lower().replace('_', ' ')} cannot be followed")
-
-
-def _repeats(bounds: tuple[int, int], items: Any, text: str, places: set[int], work: Work) -> set[int]:
-    least, most = bounds
-    for _ in range(least):
-        before, places = places, _ends(items, text, places, work)
-        if not places or places == before:  # nothing is left, or it takes nothing: so it goes on
-            break
-    reached, fresh, rounds = set(places), places, least
-    while fresh and rounds < most:
-        fresh = _ends(items, text, fresh, work) - reached
-        reached |= fresh
-        rounds += 1
-    return reached
-
-
-def _stands(kind: str, text: str, place: int) -> bool:
-    if kind in {"AT_BEGINNING", "AT_BEGINNING_STRING"}:
-        return place == 0
-    if kind in {"AT_END", "AT_END_STRING"}:
-        return place == len(text)
-    before = place > 0 and text[place - 1] in _WORD
-    after = place < len(text) and text[place] in _WORD
-    return (before != after) == (kind == "AT_BOUNDARY")

@@ -1,4 +1,4 @@
-"""Strings and numbers for a JSON schema.
+"""Strings and numbers for a JSON schema, and whether a given value suits one.
 
 In go the keywords of one schema, out comes a value that fits them; ValueError with the reason if there is none. Rules:
 a string tells what it is for, unless a format or a pattern says how it is spelled; the numbers are the small ones.
@@ -7,139 +7,153 @@ a string tells what it is for, unless a format or a pattern says how it is spell
 from __future__ import annotations
 
 import math
+import operator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from chatstream.server.samples.fitting import is_number
-from chatstream.server.samples.patterns import matches, text_for
+from chatstream.server.samples.patterns import text_for
+from chatstream.server.samples.schemas import entries, is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from chatstream.server.samples.patterns import Work
+    from chatstream.server.samples.schemas import Work
 
-__all__ = ["number_for", "string_for"]
+__all__ = ["number_for", "string_for", "suits"]
 
-_LONGEST = 10_000  # characters
 # Names and addresses are those that the standards keep free for examples. The number at {} tells one from another.
 _FORMATS = {
     "date": "2026-01-{:02}",
     "date-time": "2026-01-{:02}T09:30:00Z",
     "time": "09:30:{:02}Z",
     "duration": "PT{}M",
-    "email": "someone{}@example.com",
-    "idn-email": "someone{}@example.com",
-    "hostname": "host{}.example.com",
-    "idn-hostname": "host{}.example.com",
-    "ipv4": "192.0.2.{}",
-    "ipv6": "2001:db8::{}",
     "uuid": "00000000-0000-4000-8000-{:012}",
-    "uri": "https://example.com/{}",
-    "url": "https://example.com/{}",
-    "iri": "https://example.com/{}",
-    "uri-reference": "/{}",
-    "iri-reference": "/{}",
-    "uri-template": "https://example.com/{}/{{id}}",
-    "json-pointer": "/{}",
+    **{f"uuid{version}": f"00000000-0000-{version}000-8000-{{:012}}" for version in range(1, 9)},
+    **dict.fromkeys(("email", "idn-email"), "someone{}@example.com"),
+    **dict.fromkeys(("hostname", "idn-hostname"), "host{}.example.com"),
+    **dict.fromkeys(("ipv4", "ipv4network", "ipv4interface"), "192.0.2.{}"),
+    **dict.fromkeys(("ipvanyaddress", "ipvanynetwork", "ipvanyinterface"), "192.0.2.{}"),
+    **dict.fromkeys(("ipv6", "ipv6network", "ipv6interface"), "2001:db8::{}"),
+    **dict.fromkeys(("uri", "url", "iri"), "https://example.com/{}"),
+    **dict.fromkeys(("uri-reference", "iri-reference", "json-pointer"), "/{}"),
+    **dict.fromkeys(("base64", "base64url"), "c2FtcGxl"),
     "relative-json-pointer": "{}",
+    "uri-template": "https://example.com/{}/{{id}}",
     "regex": "^{}$",
 }
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: type(value) is str,
+    "integer": lambda value: is_number(value) and value == math.floor(value),
+    "number": is_number,
+    "boolean": lambda value: type(value) is bool,
+    "null": lambda value: value is None,
+    "array": lambda value: type(value) is list,
+    "object": lambda value: type(value) is dict,
+}
+_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
+_MEASURED: dict[type, str] = {str: "Length", list: "Items", dict: "Properties"}
+
+
+def suits(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a value is of the schema's type, within its bounds, and has what is required: no more than a glance."""
+    kind: Any = schema.get("type")
+    if type(kind) is str and kind in _TYPES and not _TYPES[kind](value):
+        return False
+    if type(value) is dict and not all(name in value for name in entries(schema.get("required")) if type(name) is str):
+        return False
+    measured = _MEASURED.get(type(value))
+    if measured is not None:
+        bounds = {"minimum": schema.get(f"min{measured}"), "maximum": schema.get(f"max{measured}")}
+        return _lies_within(len(value), bounds)
+    return not is_number(value) or _lies_within(value, schema)
+
+
+def _lies_within(size: float, schema: dict[str, Any]) -> bool:
+    bounds = {keyword: schema[keyword] for keyword in _HOLDS if is_number(schema.get(keyword))}
+    return all(_HOLDS[keyword](size, bound) for keyword, bound in bounds.items())
 
 
 def string_for(schema: dict[str, Any], *, name: str, variant: int, work: Work) -> str:
-    """A string for the schema: by its format, by its pattern, else the name; ``variant`` numbers it."""
+    """A string for the schema: by its pattern, by its format, else the name; ``variant`` numbers it."""
     shortest, longest = _lengths(schema)
+    work.spend(shortest // 4)
     pattern = schema.get("pattern")
-    for text in _spellings(schema, name, variant):
-        fitting = shortest <= len(text) <= longest
-        if fitting and (type(pattern) is not str or matches(pattern, text, work=work)):
-            return text
     if type(pattern) is str:
         # A letter of its own for each, and where these run out a length.
-        longer = min(longest, shortest + variant // 10)
+        longer = int(min(longest, shortest + variant // 10))
         return text_for(pattern, work=work, shortest=longer, longest=longest, variant=variant)
-    work.spend(shortest // 16)
+    text = _spelled(schema.get("format"), name, variant)
+    if shortest <= len(text) <= longest:
+        return text
     ending = "" if variant == 0 else str(variant + 1)
     text = " ".join([name] * (shortest // (len(name) + 1) + 1))
-    return (text[: max(0, longest - len(ending))] + ending).ljust(shortest, "x")[:longest]
+    return (text[: int(max(0, min(longest, len(text) + len(ending)) - len(ending)))] + ending).ljust(shortest, "x")
 
 
-def _lengths(schema: dict[str, Any]) -> tuple[int, int]:
+def _lengths(schema: dict[str, Any]) -> tuple[int, float]:
     least: Any = schema.get("minLength")
     most: Any = schema.get("maxLength")
     shortest = max(0, math.ceil(least)) if is_number(least) else 0
-    longest = math.floor(most) if is_number(most) else max(_LONGEST, shortest)
+    longest = math.floor(most) if is_number(most) else math.inf
     if shortest > longest or longest < 0:
         raise ValueError("minLength is more than maxLength")
-    if shortest > _LONGEST:
-        raise ValueError(f"minLength asks for more than {_LONGEST:,} characters")
     return shortest, longest
 
 
-def _spellings(schema: dict[str, Any], name: str, variant: int) -> Iterator[str]:
-    spelling = _FORMATS.get(schema["format"]) if type(schema.get("format")) is str else None
-    if spelling is not None:
-        # Months have twenty-eight days, minutes more seconds, and networks more hosts than that.
-        yield spelling.format(variant % 28 + 1 if "{:02}" in spelling else variant % 254 + 1)
-    else:
-        yield name if variant == 0 else f"{name} {variant + 1}"
+def _spelled(spelling: Any, name: str, variant: int) -> str:
+    spelled = _FORMATS.get(spelling) if type(spelling) is str else None
+    if spelled is None:
+        return name if variant == 0 else f"{name} {variant + 1}"
+    # Months have twenty-eight days, minutes more seconds, and networks more hosts than that.
+    return spelled.format(variant % 28 + 1 if "{:02}" in spelled else variant % 254 + 1)
 
 
 def number_for(schema: dict[str, Any], *, whole: bool, variant: int) -> int | float:
     """A number for the schema: 1 if it may be, else the nearest to it; ``variant`` goes on from there."""
-    low, high = _bounds(schema)
     step = _step(schema, whole=whole)
-    if step is None:
-        return _between(low, high, variant)
-    least = None if low is None else _first_multiple(low, step, open_end=_is_open(schema, "Minimum", low))
-    most = None if high is None else -_first_multiple(-high, step, open_end=_is_open(schema, "Maximum", high))
-    start = _first_multiple(Fraction(1), step, open_end=False)
+    least = _least(schema, "minimum", "exclusiveMinimum", step, sign=1)
+    negative = _least(schema, "maximum", "exclusiveMaximum", step, sign=-1)
+    most = None if negative is None else -negative
+    if least is not None and most is not None and least > most:
+        raise ValueError("no number lies within its bounds")
+    start = math.ceil(1 / step) * step
+    if least is not None:
+        start = max(start, least)
     if most is not None and start > most:
         start = most if least is None else least
-    if least is not None and start < least:
-        start = least
-    if most is not None and start > most:
-        raise ValueError("no number lies within its bounds")
-    room = None if most is None else int((most - start) / step) + 1
-    return _plain(start + step * (variant if room is None else variant % room))
+    number = start + step * variant
+    if most is not None and number > most:  # round again from the least, or downwards without end
+        number = most - step * variant if least is None else least + (number - least) % (most - least + step)
+    return _plain(number)
 
 
-def _bounds(schema: dict[str, Any]) -> tuple[Fraction | None, Fraction | None]:
-    lows = [_exact(schema[key]) for key in ("minimum", "exclusiveMinimum") if is_number(schema.get(key))]
-    highs = [_exact(schema[key]) for key in ("maximum", "exclusiveMaximum") if is_number(schema.get(key))]
-    return max(lows, default=None), min(highs, default=None)
-
-
-def _is_open(schema: dict[str, Any], kind: str, bound: Fraction) -> bool:
-    value = schema.get(f"exclusive{kind}")
-    return is_number(value) and _exact(value) == bound
-
-
-def _step(schema: dict[str, Any], *, whole: bool) -> Fraction | None:
+def _step(schema: dict[str, Any], *, whole: bool) -> Fraction:
+    """What the numbers to choose from are multiples of."""
     divisor: Any = schema.get("multipleOf")
-    if not is_number(divisor) or divisor <= 0:
-        return Fraction(1) if whole else None
-    step = _exact(divisor)
-    # The numerator is the least whole multiple of a fraction in its lowest terms.
-    return Fraction(step.numerator) if whole else step
+    if is_number(divisor) and divisor > 0:
+        # The numerator is the least whole multiple of a fraction in its lowest terms.
+        return Fraction(_exact(divisor).numerator) if whole else _exact(divisor)
+    bounds = [_exact(schema[keyword]) for keyword in _HOLDS if is_number(schema.get(keyword))]
+    if whole or len(bounds) < 2 or (room := max(bounds) - min(bounds)) >= 2:  # noqa: PLR2004  two halves are room enough
+        return Fraction(1) if whole else Fraction(1, 2)
+    # Where there is no room, the bound itself is the number. Else a power of two that goes into the room four times or
+    # more: its multiples are floats as they are, and do not come to lie on an open bound by being rounded.
+    return Fraction(2) ** (math.frexp(room)[1] - 3) if room else abs(bounds[0]) or Fraction(1)
 
 
-def _first_multiple(bound: Fraction, step: Fraction, *, open_end: bool) -> Fraction:
-    first = math.ceil(bound / step) * step
-    return first + step if open_end and first == bound else first
-
-
-def _between(low: Fraction | None, high: Fraction | None, variant: int) -> float:
-    """Any number: a half and so on, or as far as the bounds let it."""
-    if low is not None and high is not None:
-        if low > high:
-            raise ValueError("no number lies within its bounds")
-        return _plain(low + (high - low) / (variant + 2))
-    if low is not None:
-        return _plain(max(low + Fraction(1, 2), Fraction(1, 2)) + variant)
-    if high is not None:
-        return _plain(min(high - Fraction(1, 2), Fraction(1, 2)) - variant)
-    return 0.5 + variant
+def _least(schema: dict[str, Any], closed: str, open_: str, step: Fraction, *, sign: int) -> Fraction | None:
+    """The least multiple of the step from a lower bound on; for upper ones turn the sign, and that of what comes."""
+    least: list[Fraction] = []
+    if is_number(schema.get(closed)):
+        least.append(math.ceil(sign * _exact(schema[closed]) / step) * step)
+    if is_number(schema.get(open_)):
+        least.append((math.floor(sign * _exact(schema[open_]) / step) + 1) * step)
+    return max(least, default=None)
 
 
 def _exact(number: Any) -> Fraction:

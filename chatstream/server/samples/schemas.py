@@ -1,30 +1,36 @@
-"""A JSON schema as a document: where its references lead, and how deep its values must be.
+"""A JSON schema, looked into: its parts, where its references lead, two that both hold as one, and what looking costs.
 
-In goes the schema of a request, as parsed JSON, with anything in it; out come other schemas of it, and numbers. Rules:
-references are followed inside the document alone, nothing is fetched. Whatever is done is counted as work.
+In goes the schema of a request, as parsed JSON, with anything in it; out come parts of it. Rules: a reference leads
+into the schema itself, nothing is fetched. Whatever is wrong is a ValueError; an UnusableSchemaError also says where.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
-from chatstream.server.samples.patterns import WorkLimitError
+import msgspec
+
+from chatstream.jsontext import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from chatstream.server.samples.patterns import Work
+__all__ = [
+    "Place",
+    "UnusableSchemaError",
+    "Work",
+    "WorkLimitError",
+    "entries",
+    "is_number",
+    "joined",
+    "members",
+    "target",
+]
 
-__all__ = ["ENDLESS", "Document", "UnknownReferenceError", "UnusableSchemaError", "entries", "members"]
-
-ENDLESS = 64  # levels: a value that must be deeper counts as one that never ends
-_DEEPEST = 200  # levels of a schema, and of references in it
-
-_OF_ONE = ("items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not", "if", "then", "else")
-_OF_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
-_OF_NAMES = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_GATHERED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "$defs", "definitions"})
 
 
 class UnusableSchemaError(ValueError):
@@ -36,8 +42,42 @@ class UnusableSchemaError(ValueError):
         self.reason: str = reason
 
 
-class UnknownReferenceError(ValueError):
-    """A reference that leads out of the document, or to nothing in it."""
+class WorkLimitError(Exception):
+    """A schema or a pattern asks for more work than it is worth; no ValueError, since another branch is no way out."""
+
+
+class Work:
+    """So many steps, and no more: the one thing that bounds time and memory, whatever a schema asks for."""
+
+    def __init__(self, steps: int) -> None:
+        self.left: int = steps
+
+    def spend(self, steps: int = 1) -> None:
+        """Take so many steps; WorkLimitError when there are none left."""
+        self.left -= steps
+        if self.left < 0:
+            raise WorkLimitError("it asks for too much work")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in the value, and in the schema, something is made."""
+
+    path: tuple[str, ...] = ()
+    name: str = "value"  # of the property that this is, or is in: what a string says
+    depth: int = 0
+    variant: int = 0
+    around: frozenset[str] = frozenset()  # the references that lead to what this is in
+    here: frozenset[str] = frozenset()  # those that lead to this, with nothing made in between
+
+    def inside(self, *path: str, name: str | None = None, variant: int = 0) -> Place:
+        """A place one level further down."""
+        around = self.around | self.here
+        return Place((*self.path, *path), name or self.name, self.depth + 1, self.variant + variant, around)
+
+    def error(self, reason: str) -> UnusableSchemaError:
+        """The error of there being no value here."""
+        written = "".join(step if step[:1] == "[" else f".{step}" for step in self.path)
+        return UnusableSchemaError(written.lstrip("."), reason)
 
 
 def members(value: Any) -> dict[str, Any]:
@@ -50,105 +90,87 @@ def entries(value: Any) -> list[Any]:
     return value if type(value) is list else []
 
 
-class Document:
-    """A schema as a whole, which its references point into."""
-
-    def __init__(self, root: Any, work: Work) -> None:
-        self.root: Any = root
-        self.work: Work = work
-        self._targets: dict[str, Any] = {}
-        self._anchors: dict[str, Any] = {}
-        references: dict[str, None] = {}  # a dict for its order: what a schema gives does not hang on hashes
-        for schema in self._schemas(root, 0):
-            if type(schema.get("$ref")) is str:
-                references[schema["$ref"]] = None
-            for key in ("$anchor", "$id"):
-                if type(schema.get(key)) is str:
-                    self._anchors[schema[key]] = schema
-        self._heights = dict.fromkeys(references, ENDLESS)
-        self._settle_heights()
-
-    def _schemas(self, schema: Any, depth: int) -> Iterator[dict[str, Any]]:
-        if type(schema) is not dict:
-            return
-        self.work.spend()
-        if depth > _DEEPEST // 2:
-            raise WorkLimitError("it is nested too deeply")
-        yield schema
-        inner = [schema[key] for key in _OF_ONE if key in schema]
-        inner += [one for key in _OF_LISTS if type(schema.get(key)) is list for one in schema[key]]
-        inner += [one for key in _OF_NAMES for one in members(schema.get(key)).values()]
-        for one in inner:
-            yield from self._schemas(one, depth + 1)
-
-    def target(self, reference: Any) -> Any:
-        """The schema that a reference leads to; UnknownReferenceError if it leads nowhere."""
-        if type(reference) is not str:
-            raise UnknownReferenceError("$ref is no string")
-        if reference not in self._targets:
-            self._targets[reference] = self._look_up(reference)
-        return self._targets[reference]
-
-    def _look_up(self, reference: str) -> Any:
-        if reference in self._anchors:
-            return self._anchors[reference]
-        if reference.startswith("#") and not reference.startswith("#/") and reference[1:] in self._anchors:
-            return self._anchors[reference[1:]]
-        if reference != "#" and not reference.startswith("#/"):
-            raise UnknownReferenceError(f"$ref {reference[:80]!r} does not lead into this schema")
-        found = self.root
-        for step in reference.split("/")[1:]:
-            key = unquote(step).replace("~1", "/").replace("~0", "~")
-            if type(found) is list and re.fullmatch("[0-9]{1,6}", key) and int(key) < len(found):
-                found = found[int(key)]
-            elif type(found) is dict and key in found:
-                found = found[key]
-            else:
-                raise UnknownReferenceError(f"$ref {reference[:80]!r} leads to nothing")
-        return found
-
-    def height(self, schema: Any) -> int:
-        """How many levels the flattest value of a schema has below its first, as far as its structure tells."""
-        if type(schema) is not dict or "const" in schema or type(schema.get("enum")) is list:
-            return 0
-        self.work.spend()
-        heights = [0, self._heights.get(schema["$ref"], ENDLESS)] if type(schema.get("$ref")) is str else [0]
-        heights += [self.height(inner) for inner in entries(schema.get("allOf"))]
-        for key in ("anyOf", "oneOf"):
-            heights += [min(map(self.height, entries(schema.get(key))), default=0)]
-        if not _may_be_scalar(schema):
-            heights += [1 + self.height(inner) for inner in _needed(schema)]
-        return min(max(heights), ENDLESS)
-
-    def _settle_heights(self) -> None:
-        # As for the symbols of a grammar: from "endless" downwards, until a round changes nothing. A definition that
-        # needs itself stays endless; one that has another way out comes down to it.
-        for _ in range(ENDLESS):
-            before = dict(self._heights)
-            for reference in before:
-                try:
-                    self._heights[reference] = self.height(self.target(reference))
-                except UnknownReferenceError:
-                    continue
-            if self._heights == before:
-                return
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a JSON value is a finite number; true and false are none."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
-def _may_be_scalar(schema: dict[str, Any]) -> bool:
-    kinds = schema.get("type")
-    listed = kinds if type(kinds) is list else [kinds]
-    return any(kind in {"string", "integer", "number", "boolean", "null"} for kind in listed if type(kind) is str)
+def target(root: Any, reference: Any) -> Any:
+    """The schema that a reference leads to, as a pointer into this one; ValueError if it leads nowhere."""
+    if type(reference) is not str or (reference != "#" and not reference.startswith("#/")):
+        raise ValueError(f"$ref {str(reference)[:80]!r} does not lead into this schema")
+    found = root
+    for step in reference.split("/")[1:]:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        if type(found) is list and re.fullmatch("[0-9]{1,6}", key) and int(key) < len(found):
+            found = found[int(key)]
+        elif type(found) is dict and key in found:
+            found = found[key]
+        else:
+            raise ValueError(f"$ref {reference[:80]!r} leads to nothing")
+    return found
 
 
-def _needed(schema: dict[str, Any]) -> Iterator[Any]:
-    """The schemas of what a value cannot do without."""
-    properties = members(schema.get("properties"))
-    for name in entries(schema.get("required")):
-        if type(name) is str:
-            yield properties.get(name, schema.get("additionalProperties"))
-    least = schema.get("minItems")
-    if type(least) is int and least > 0:
-        first = entries(schema.get("prefixItems"))[:least]
-        yield from first
-        if least > len(first) and type(schema.get("items")) is dict:
-            yield schema["items"]
+def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What both schemas say, but for what the caller gathers; ValueError where they contradict each other.
+
+    Of two formats or patterns the first one stays: no sample is worth finding out what fits both.
+    """
+    both = {**one}
+    for keyword, value in other.items():
+        if keyword in _GATHERED or (keyword == "type" and type(value) is list):
+            continue
+        if keyword not in both:
+            both[keyword] = value
+        elif keyword in _RULES:
+            both[keyword] = _RULES[keyword](both[keyword], value)
+    if "properties" in both:
+        both["properties"] = _properties(one, other)
+    return both
+
+
+def _both(one: Any, other: Any) -> Any:
+    if one is True or one == other:
+        return other
+    return one if other is True else {"allOf": [one, other]}
+
+
+def _properties(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The schema of each property that either names; to the other one it is an additional one."""
+    here, there = members(one.get("properties")), members(other.get("properties"))
+    rest_here, rest_there = one.get("additionalProperties", True), other.get("additionalProperties", True)
+    return {name: _both(here.get(name, rest_here), there.get(name, rest_there)) for name in {**here, **there}}
+
+
+def _common(one: Any, other: Any) -> Any:
+    if type(one) is not list or type(other) is not list:
+        return one
+    texts = {write_json(value) for value in other}  # as JSON, where true is not 1
+    values = [value for value in one if write_json(value) in texts]
+    if not values:
+        raise ValueError("its enums have nothing in common")
+    return values
+
+
+def _narrower(one: Any, other: Any) -> Any:
+    if one == other:
+        return one
+    if [one, other] in (["integer", "number"], ["number", "integer"]):
+        return "integer"
+    raise ValueError(f"nothing is both {str(one)[:80]!r} and {str(other)[:80]!r}")
+
+
+def _by(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda one, other: choose(one, other) if is_number(one) and is_number(other) else one
+
+
+_RULES: dict[str, Callable[[Any, Any], Any]] = {
+    "type": _narrower,
+    "enum": _common,
+    "required": lambda one, other: entries(one) + entries(other),
+    "multipleOf": lambda one, other: math.lcm(one, other) if type(one) is type(other) is int else one,
+    "uniqueItems": lambda one, other: one is True or other is True,
+    **dict.fromkeys(("items", "additionalProperties"), _both),
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), _by(max)),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), _by(min)),
+}
