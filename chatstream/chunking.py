@@ -1,10 +1,10 @@
 """A completion to the chunks that would have streamed it.
 
-In goes the JSON of a whole answer, out come chunks in the order and shape of the published API, or the blocks of an
-event stream. Rules: merged again (merging.md) they give the same answer, as far as chunks can say it: null and
-empty lists say nothing, and of two texts of reasoning that differ ``reasoning_content`` counts. What the API does not
-have goes along once: members of the answer in the first chunk, those of a choice or a message in its first delta.
-An answer may come from a tape, so nothing in it is trusted; what has another type than the API's is sent in one piece.
+In goes the JSON of a whole answer, out come chunks in the order and shape of the published API. Rules: merged again
+(merging.md) they give the same answer, as far as chunks can say it: null and empty lists say nothing, and of two texts
+of reasoning that differ ``reasoning_content`` counts. What the API does not have goes along once: members of the answer
+in the first chunk, those of a choice or a message in its first delta. An answer may come from a tape, so nothing in it
+is trusted; what has another type than the API's is sent in one piece.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ import re
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from chatstream.jsontext import write_json
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["blocks_of", "chunks_of", "words"]
+__all__ = ["chunks_of", "words"]
 
 _NAMED = ("id", "object", "created", "model", "service_tier", "system_fingerprint")  # in every chunk
 _OWN_TURN = frozenset({
     "role", "content", "refusal", "reasoning_content", "reasoning", "function_call", "tool_calls", "audio",
     "annotations",
 })  # fmt: skip
-_CHOICE = frozenset({"index", "message", "logprobs", "finish_reason"})
 _TEXT_OF = {"function": "arguments", "custom": "input"}  # the part of a call -> its text
 _AUDIO_SIZE = 4096  # characters of base64 in a delta; four of them are three bytes, so that each delta stands alone
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -65,11 +62,6 @@ def chunks_of(
     if include_usage and completion.get("usage") is not None:
         chunks.append({**named, "choices": [], "usage": completion["usage"]})
     return chunks
-
-
-def blocks_of(chunks: Iterable[Mapping[str, Any]]) -> list[bytes]:
-    """The chunks as blocks of an event stream, each with its blank line, and the one that says ``[DONE]``."""
-    return [*(f"data: {write_json(dict(chunk))}\n\n".encode() for chunk in chunks), b"data: [DONE]\n\n"]
 
 
 def _track(choice: dict[str, Any], place: int, pieces: Callable[[str], list[str]]) -> Iterator[dict[str, Any]]:

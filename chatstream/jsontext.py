@@ -23,8 +23,10 @@ __all__ = [
     "ODD_STRINGS",
     "copied",
     "deepest",
+    "entries",
     "has_long_number",
     "is_null",
+    "members",
     "mend",
     "plain",
     "read_json",
@@ -177,3 +179,13 @@ def write_json(value: Any) -> str:
         return _encode(value).decode()
     except (UnicodeEncodeError, RecursionError, OverflowError):
         return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def members(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if type(value) is dict else {}
+
+
+def entries(value: Any) -> list[Any]:
+    """The value if it is an array, else an empty one."""
+    return value if type(value) is list else []

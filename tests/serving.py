@@ -181,11 +181,16 @@ def eventually(holds, seconds=5):
         time.sleep(0.005)
 
 
-def play(*lines, end="eof"):
+def play(*lines, end="eof", request=None):
     """A recording of an event stream of these reads, as (seconds, text) or text, and how it ended."""
     reads = [line if isinstance(line, tuple) else (0, line) for line in lines]
     tape = [
         {"tape": 1},
+        *(
+            [[0, "q", {"method": "POST", "url": "/v1/chat/completions", "headers": {}, "body": request}]]
+            if request
+            else []
+        ),
         [0, "h", {"status": 200, "headers": {"content-type": "text/event-stream"}}],
         *([seconds, "s", text] for seconds, text in reads),
         [0, "e", {"end": end} if isinstance(end, str) else end],

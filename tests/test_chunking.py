@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.accumulator import ChatCompletionAccumulator
-from chatstream.chunking import blocks_of, chunks_of, words
-from chatstream.jsontext import read_json
+from chatstream.chunking import chunks_of, words
+from chatstream.jsontext import read_json, write_json
 from chatstream.types import ChatCompletion, build
 from made_up import FINISHES, arguments, pieces, spoil, text, token, usage
-from wire import dump, read
+from wire import dump, read, wire
 
 seeds = st.integers(0, 2**32)
 
@@ -150,11 +150,6 @@ def test_pieces_that_do_not_join_are_refused():
         chunks_of(completion(said("abc")), pieces=lambda text: [text[:1]])
 
 
-def test_blocks_are_compact_json_and_end_with_done():
-    blocks = blocks_of([{"a": "é\u2028"}, {"b": [1]}])
-    assert blocks == ['data: {"a":"é\u2028"}\n\n'.encode(), b'data: {"b":[1]}\n\n', b"data: [DONE]\n\n"]
-
-
 @given(st.text())
 def test_words_join_to_the_text(whole):
     assert "".join(words(whole)) == whole
@@ -236,7 +231,7 @@ def test_the_chunks_of_an_answer_add_up_to_it(seed, by_words):
     accumulator = ChatCompletionAccumulator()
     for chunk in made:
         accumulator.add(chunk)
-    parser, events = read(blocks_of(made))
+    parser, events = read([wire(made)])
     assert events[-1].end.kind == "complete"
     assert dump(accumulator.snapshot) == dump(parser.snapshot) == as_delivered(answer)
     assert parser.anomalies == accumulator.anomalies == []
@@ -251,4 +246,4 @@ def test_no_answer_is_too_odd_to_be_cut(seed):
     if isinstance(answer, dict):
         made = chunks_of(answer, include_usage=True)
         assert made
-        assert all(read_json(block.removeprefix(b"data: "))[0] for block in blocks_of(made)[:-1])
+        assert all(read_json(write_json(one).encode())[0] for one in made)

@@ -157,7 +157,7 @@ def test_what_is_odd_about_a_tape_is_said_and_it_serves_all_the_same(tape):
     tape.write_text(TAPE + '[0,"j",{"id', "utf-8")
     with Serving(tape, "--port", 0) as serving:
         serving.stop()
-    assert "chatstream: note: hello.tape.jsonl: the last line was cut" in serving.said
+    assert "note: hello.tape.jsonl: the last line was cut" in serving.said
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
-from chatstream.jsontext import BAD_UTF8, mend, plain, read_json, write_json
+from chatstream.jsontext import BAD_UTF8, entries, members, mend, plain, read_json, write_json
 
 HIGH, LOW = "\ud83d", "\ude00"
 
@@ -202,3 +202,13 @@ def test_very_large_numbers_and_deep_values_are_written():
 
 def test_what_is_written_needs_no_decoder_of_ours():
     assert msgspec.json.decode(write_json({"a": [1.5, "é"]})) == {"a": [1.5, "é"]}
+
+
+def test_what_is_no_object_or_array_is_an_empty_one():
+    assert members({"a": 1}) == {"a": 1}
+    assert entries([1]) == [1]
+    for value in (None, 1, "x", True):
+        assert members(value) == {}
+        assert entries(value) == []
+    assert members([1]) == {}
+    assert entries({"a": 1}) == []

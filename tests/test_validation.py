@@ -215,7 +215,8 @@ WRONG = [
     (asking(modalities=["text", "audio"]), "audio", MISSING), (asking(audio={"format": "wav", "voice": "ash"}), "audio", CLASH),
     (asking(tools=[TOOL], functions=[{"name": "f"}]), "functions", CLASH), (asking(function_call="auto"), "function_call", CLASH),
     (asking(functions=[{"name": "f"}], function_call={"name": "g"}), "function_call.name", VALUE),
-    (asking(tool_choice="none"), "tool_choice", CLASH), (asking(tools=[], tool_choice="auto"), "tool_choice", CLASH),
+    (asking(tool_choice="none"), "tool_choice", CLASH), (asking(parallel_tool_calls=True), "parallel_tool_calls", CLASH),
+    (asking(tools=[]), "tools", "empty_array"), (asking(model=""), "model", "empty_string"),
     (asking(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "g"}}), "tool_choice.function.name", VALUE),
     (asking(tools=[CUSTOM], tool_choice={"type": "function", "function": {"name": "g"}}), "tool_choice.function.name", VALUE),
     (asking(tools=[TOOL], tool_choice={"type": "custom", "custom": {"name": "f"}}), "tool_choice.custom.name", VALUE),
@@ -352,7 +353,7 @@ additions = st.sampled_from(
 )
 bodies = st.builds(
     lambda model, turns, some, more: {"model": model, "messages": [message for turn in turns for message in turn], **some, **more},
-    texts, st.lists(turns, min_size=1, max_size=4), options, additions,
+    st.text(min_size=1, max_size=8), st.lists(turns, min_size=1, max_size=4), options, additions,
 )  # fmt: skip
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["user", "function", "text", "tool"]),

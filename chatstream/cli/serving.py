@@ -6,7 +6,6 @@ Apart from the command itself, because it loads the server, which no other comma
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -33,36 +32,26 @@ def serve(options: Namespace) -> int:
     """Serve until told to stop; the exit code."""
     err = Outlet(sys.stderr)
     with _log(err, quiet=options.quiet):
-        if options.port is not None or not _serve(options, PORT, err, or_else=True):
-            _serve(options, options.port or 0, err, or_else=False)
+        try:
+            anyio.run(_until_stopped, _server(options), err, PORT if options.port is None else options.port)
+        except OSError as error:
+            raise CommandError(_reason(error)) from error
+        except ValueError as error:  # the database is none
+            raise CommandError(str(error)) from error
     return WHOLE
 
 
-def _serve(options: Namespace, port: int, err: Outlet, *, or_else: bool) -> bool:
-    """Serve on this port; False if it is taken, and there is another to try."""
-    server = _server(options, port)
-    try:
-        anyio.run(_until_stopped, server, err)
-    except OSError as error:
-        if or_else and error.errno == errno.EADDRINUSE:
-            return False
-        raise CommandError(_reason(error)) from error
-    except ValueError as error:  # the database is none
-        raise CommandError(str(error)) from error
-    return True
-
-
-def _server(options: Namespace, port: int) -> ReplayServer:
+def _server(options: Namespace) -> ReplayServer:
     try:
         return ReplayServer(
             options.tapes,
-            match=options.match.split(","),
+            match=[level.strip() for level in options.match.split(",")],
             ignore=options.ignore,
             on_miss=options.on_miss,
             db=options.db,
             host=options.host,
-            port=port,
-            api_key=options.api_key or os.environ.get(KEY_VARIABLE),
+            port=(PORT, 0) if options.port is None else options.port,
+            api_key=options.api_key if options.api_key is not None else os.environ.get(KEY_VARIABLE),
             allowed_hosts=options.allow_host,
             speed=options.speed,
             faults=options.fault,
@@ -73,28 +62,39 @@ def _server(options: Namespace, port: int) -> ReplayServer:
         raise CommandError(_reason(error)) from error
 
 
-async def _until_stopped(server: ReplayServer, err: Outlet) -> None:
+async def _until_stopped(server: ReplayServer, err: Outlet, wanted: int) -> None:
     with contextlib.ExitStack() as stack:
         try:
             signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         except NotImplementedError:  # on Windows; there Ctrl-C ends the wait as KeyboardInterrupt
             signals = None
         async with server:
-            _tell(server, err)
+            _tell(server, err, wanted)
             if signals is None:
                 await anyio.sleep_forever()
             else:
                 await anext(signals)
+            stack.close()  # from here on, a second signal ends the process as it ends any other
+            _say_goodbye(server, err)
 
 
-def _tell(server: ReplayServer, err: Outlet) -> None:
+def _say_goodbye(server: ReplayServer, err: Outlet) -> None:
+    with _unheard():
+        err.end_line()
+        if server.busy:
+            say(err, "stopping when the answers that are going out are out, or in a moment; Ctrl-C again stops at once")
+
+
+def _tell(server: ReplayServer, err: Outlet, wanted: int) -> None:
     """The base URL, alone on standard output, for whoever reads it there; the rest is for people."""
     Outlet(sys.stdout).write(f"{server.base_url}\n")
-    answers = f"{len(server.tapes)} tapes" if server.tapes else "an echo"
+    tapes = len(server.tape_names)
+    answers = [f"{tapes} recording{'s'[: tapes != 1]}"] if tapes else []
+    answers += ["an echo"] if server.echo else []
     with _unheard():
-        for note in server.notes:
-            say(err, f"note: {note}")
-        say(err, f"{answers} at {server.base_url}; a page to look at is {server.url}/")
+        if wanted not in {0, server.port}:
+            say(err, f"port {wanted} is taken; here is another one")
+        say(err, f"{' and '.join(answers) or 'nothing'} at {server.base_url}; a page to look at is {server.url}/")
 
 
 def _unheard() -> contextlib.suppress:

@@ -18,11 +18,11 @@ from chatstream.recording.tape import block_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["as_bytes", "changed", "error_document", "refused", "stopped", "timed"]
+__all__ = ["DONE", "as_bytes", "changed", "error_document", "refused", "stopped", "timed"]
 
 _E = TypeVar("_E", bound=Exchange)
 
-_DONE = b"data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
 
 
 def as_bytes(exchange: _E) -> _E:
@@ -34,7 +34,7 @@ def as_bytes(exchange: _E) -> _E:
     if not ended or exchange.torn or exchange.flaw:
         return msgspec.structs.replace(exchange, source="bytes", reads=reads)
     untimed = bool(reads) and reads[-1].interval is None
-    reads.append(Read(None if untimed else exchange.rest, _DONE))
+    reads.append(Read(None if untimed else exchange.rest, DONE))
     return _described(msgspec.structs.replace(exchange, source="bytes", reads=reads, rest=0.0))
 
 
@@ -65,9 +65,9 @@ def refused(exchange: _E, status: int, document: bytes, headers: Mapping[str, st
     return stopped(answered, Body.of(answered), {"end": "eof"})
 
 
-def error_document(message: str, kind: str, *, code: str | None = None) -> bytes:
+def error_document(message: str, kind: str, *, code: str | None = None, param: str | None = None) -> bytes:
     """An error as the API words it: one JSON document."""
-    return write_json({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
+    return write_json({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
 def _described(exchange: _E) -> _E:

@@ -12,13 +12,13 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from chatstream.chunking import chunks_of
-from chatstream.recording import inject, is_struck
 from chatstream.server.echo import answer, cut
+from chatstream.server.faults import is_refusal, strike, struck_by
 from chatstream.server.http import Refusal, json_exchange
-from chatstream.server.library import Miss
 from chatstream.server.matching import canonical
-from chatstream.server.playing import as_one_answer, as_stream, merged, paced, stream_of
+from chatstream.server.playing import as_one_answer, as_stream, paced, renamed, stream_of
 from chatstream.server.samples import UnusableSchemaError
+from chatstream.server.threads import in_thread
 from chatstream.validation import first_problem
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from chatstream.server.library import Library, Tape
     from chatstream.server.seen import SeenRequest
 
-    Store = Callable[[dict[str, Any], dict[str, Any], str], Awaitable[None]]  # completion, request, request id
+    # Completion, request and request id; whether it was stored, which it is not under an id that is taken.
+    Store = Callable[[dict[str, Any], dict[str, Any], str], Awaitable[bool]]
 
-__all__ = ["REFUSING", "Completions"]
-
-REFUSING = frozenset({"status", "rate_limit"})  # the faults that come instead of an answer
+__all__ = ["Completions"]
 
 _ECHO_PACE = 0.01  # seconds a token: as a fast model, and slow enough to be seen flowing
 _MOST_CACHE_KEYS = 10_000
+_LONGEST_MODEL = 512
 _ID_DIGITS = 29
 
 
@@ -51,57 +51,79 @@ class Completions:
         self._speed = speed
         self._seed = seed
         self._number = begin
-        self._cache_keys: OrderedDict[str, None] = OrderedDict()
+        self._cache_keys: OrderedDict[bytes, None] = OrderedDict()
 
     async def create(self, body: object, tape_name: str | None, seen: SeenRequest) -> Exchange:
         """The answer to a request. ``tape_name``: the tape that must answer it."""
-        if (problem := first_problem(body)) is not None:
-            raise Refusal(problem.status, problem.message, code=problem.code, param=problem.param)
+        if (problem := await in_thread(first_problem, body)) is not None:
+            raise Refusal.of(problem)
         assert isinstance(body, dict)  # noqa: S101  else there would have been a problem
-        seen.model, seen.stream = body.get("model"), body.get("stream") is True
-        tape = self._find(body, tape_name)
+        if len(body["model"]) > _LONGEST_MODEL:  # it stands in each chunk
+            raise Refusal(400, f"model: no model has a name of more than {_LONGEST_MODEL} characters", param="model")
+        seen.model, seen.stream = body["model"], body.get("stream") is True
+        tape = await in_thread(self._find, body, tape_name)
         seen.answered_by = "echo" if tape is None else tape.name
         return await (self._made_up(body, seen) if tape is None else self._played(tape, body, seen))
 
     def _find(self, body: dict[str, Any], name: str | None) -> Tape | None:
         """The tape that answers; None: the echo does."""
-        try:
-            return self._library.named(name) if name is not None else self._library.find(body)
-        except Miss as miss:
-            if name is None and self._echo:
-                return None
-            raise Refusal(404, str(miss), code="no_matching_tape") from None
+        if name is not None:
+            try:
+                return self._library.named(name)
+            except LookupError as error:
+                raise Refusal(404, str(error), code="no_matching_tape") from None
+        tape = self._library.find(body)
+        if tape is None and not self._echo:
+            raise Refusal(404, self._library.nearest(body), code="no_matching_tape")
+        return tape
 
     async def _played(self, tape: Tape, body: dict[str, Any], seen: SeenRequest) -> Exchange:
-        if tape.merged is None:
-            tape.merged = merged(tape.recording)
-        if seen.stream:
-            exchange = as_stream(tape.recording, tape.merged, include_usage=_wants_usage(body))
-        else:
-            exchange = as_one_answer(tape.recording, tape.merged)
-        struck = [fault for fault in tape.recording.faults if is_struck(fault, tape.played, seed=self._seed)]
-        is_refused = any(fault.name in REFUSING for fault in struck)
-        if body.get("store") is True and tape.merged.completion is not None and not is_refused:
-            await self._store(self._with_id(tape.merged.completion, body), body, seen.request_id)
+        faults = struck_by(tape.recording.faults, tape.played, seed=self._seed)
+        exchange = await in_thread(self._answer_of, tape, body, stream=seen.stream)
+        if body.get("store") is True and not is_refusal(faults):
+            exchange = await self._kept(tape, exchange, body, seen)
         # Paced before: a fault takes the time that it says, whatever the speed is.
-        return inject(paced(exchange, self._speed), struck, seed=self._seed)
+        exchange, seen.faults = strike(paced(exchange, self._speed), faults, seed=self._seed)
+        return exchange
+
+    @staticmethod
+    def _answer_of(tape: Tape, body: dict[str, Any], *, stream: bool) -> Exchange:
+        if body.get("store") is True:
+            _ = tape.merged  # here, where it holds nobody up
+        return as_stream(tape, include_usage=_wants_usage(body)) if stream else as_one_answer(tape)
+
+    async def _kept(self, tape: Tape, exchange: Exchange, body: dict[str, Any], seen: SeenRequest) -> Exchange:
+        """Store what a tape answers, if it is whole; the exchange with the id that it is stored under.
+
+        An answer that is given again is another completion: it gets an id of its own, in its bytes too.
+        """
+        completion = tape.merged.completion
+        if completion is None:
+            return exchange
+        old = completion.get("id")
+        usual = {"model": body.get("model"), "created": int(time.time())}
+        told = {**usual, **{name: value for name, value in completion.items() if value is not None}}
+        id = old if isinstance(old, str) and old else self._new_id(body)
+        while not await self._store({**told, "id": id}, body, seen.request_id):
+            id = self._new_id(body)
+        return renamed(exchange, old, id) if isinstance(old, str) and old and id != old else exchange
 
     async def _made_up(self, body: dict[str, Any], seen: SeenRequest) -> Exchange:
-        try:
-            completion = answer(body, id=self._new_id(body), created=int(time.time()), cached=self._is_cached(body))
-        except UnusableSchemaError as error:
-            raise Refusal(422, str(error), code="unusable_schema", param=error.path) from None
-        if body.get("store") is True:
-            await self._store(completion, body, seen.request_id)
-        if not seen.stream:
-            return json_exchange(completion)
-        chunks = chunks_of(completion, include_usage=_wants_usage(body), pieces=cut)
-        return paced(stream_of(chunks, pace=_ECHO_PACE), self._speed)
+        cached = self._is_cached(body)
+        while True:
+            id, created = self._new_id(body), int(time.time())
+            try:
+                completion = await in_thread(answer, body, id=id, created=created, cached=cached)
+            except UnusableSchemaError as error:
+                raise Refusal(422, str(error), code="unusable_schema", param=error.path) from None
+            # An id is taken where another server has the same file, or this one had it before.
+            if body.get("store") is not True or await self._store(completion, body, seen.request_id):
+                break
+        return await in_thread(self._told, completion, body) if seen.stream else json_exchange(completion)
 
-    def _with_id(self, completion: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-        """The completion to be kept; a recorded one may have no id by which it could be found."""
-        id = completion.get("id")
-        return completion if isinstance(id, str) and id else {**completion, "id": self._new_id(body)}
+    def _told(self, completion: dict[str, Any], body: dict[str, Any]) -> Exchange:
+        chunks = chunks_of(completion, include_usage=_wants_usage(body), pieces=cut)
+        return paced(stream_of(chunks, pace=_ECHO_PACE / len(completion["choices"])), self._speed)
 
     def _new_id(self, body: dict[str, Any]) -> str:
         """An id that follows from the seed, the request and how many came before it."""
@@ -114,9 +136,10 @@ class Completions:
         key = body.get("prompt_cache_key")
         if not isinstance(key, str) or not key:
             return False
-        known = key in self._cache_keys
-        self._cache_keys[key] = None
-        self._cache_keys.move_to_end(key)
+        digest = hashlib.sha256(key.encode()).digest()  # a key may be as long as a body
+        known = digest in self._cache_keys
+        self._cache_keys[digest] = None
+        self._cache_keys.move_to_end(digest)
         if len(self._cache_keys) > _MOST_CACHE_KEYS:
             self._cache_keys.popitem(last=False)
         return known

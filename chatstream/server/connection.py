@@ -20,12 +20,14 @@ from chatstream.server.sockets import PeerGone
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from chatstream.server.http import Send
     from chatstream.server.limits import ServerLimits
     from chatstream.server.sockets import Socket
 
 __all__ = ["Connection"]
 
 _DRAIN = 2.0  # seconds for a peer to take the last answer, while it may still be sending
+_SMALL_BODY = 64 * 1024  # bytes that are read before it is asked whether they should be
 _MOST_AHEAD = 64 * 1024  # bytes of the next request that are taken while an answer goes out
 _BODILESS = {204, 304}
 _BEARABLE = 86_400.0  # seconds of one wait: a tape's number may be more than a clock can take
@@ -45,6 +47,11 @@ class Connection:
         self._life = anyio.CancelScope()
         self._stopping = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was asked that is not answered yet."""
+        return self._http.our_state in {h11.SEND_RESPONSE, h11.SEND_BODY}
+
     def stop(self) -> None:
         """Close when the answer that is going out is done; at once if there is none."""
         self._stopping = True
@@ -55,27 +62,30 @@ class Connection:
 
     async def serve(
         self,
-        handle: Callable[[Request, Callable[[Reply], Awaitable[None]]], Awaitable[None]],
+        handle: Callable[[Request, Send], Awaitable[None]],
         refused: Callable[[Refusal], object],
+        admit: Callable[[Request], object],
     ) -> None:
         """Have requests handled until the peer goes, asks for an end, or does what HTTP does not allow.
 
         ``handle`` is given each request and a way to send its reply, which raises PeerGone where the connection ends;
-        ``refused`` is told of what never became a request.
+        ``refused`` is told of what never became a request; ``admit`` looks at the head of one with a large body, and
+        raises a Refusal for what need not be read.
         """
         try:
             with self._life:
-                await self._converse(handle, refused)
+                await self._converse(handle, refused, admit)
         finally:
             self._socket.close()
 
     async def _converse(
         self,
-        handle: Callable[[Request, Callable[[Reply], Awaitable[None]]], Awaitable[None]],
+        handle: Callable[[Request, Send], Awaitable[None]],
         refused: Callable[[Refusal], object],
+        admit: Callable[[Request], object],
     ) -> None:
         try:
-            while (request := await self._next_request()) is not None:
+            while (request := await self._next_request(admit)) is not None:
                 await handle(request, self._send)
                 if not self._goes_on():
                     await self._part()
@@ -95,7 +105,7 @@ class Connection:
 
     # Requests
 
-    async def _next_request(self) -> Request | None:
+    async def _next_request(self, admit: Callable[[Request], object]) -> Request | None:
         """The next request, or None if none will come; Refusal for what is none, or too large, or too slow."""
         try:
             if not await self._begin():
@@ -107,7 +117,7 @@ class Connection:
             self._is_bodiless = head.method == b"HEAD"  # before anything can be refused: h11 counts the bytes
             self._check_head(head)
             with anyio.fail_after(self._limits.body_timeout):
-                return await self._whole(head)
+                return await self._whole(head, admit)
         except TimeoutError:
             raise Refusal(408, "the request did not arrive in time", code="request_timeout") from None
         except h11.RemoteProtocolError as error:
@@ -134,10 +144,15 @@ class Connection:
             self._http.receive_data(await self._socket.receive())
         return event
 
-    async def _whole(self, head: h11.Request) -> Request:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+    async def _whole(self, head: h11.Request, admit: Callable[[Request], object]) -> Request:
+        headers: dict[str, str] = {}
+        for name, value in ((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers):
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         request = Request.of(head.method.decode("ascii"), head.target.decode("ascii"), headers)
-        self._check_size(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        self._check_size(length)
+        if length > _SMALL_BODY or "transfer-encoding" in headers:
+            admit(request)
         parts: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):
@@ -150,6 +165,9 @@ class Connection:
         """Refuse what h11 lets through: another HTTP, and a head that came at once, however large."""
         if not head.http_version.startswith(b"1."):
             raise Refusal(505, "the server speaks HTTP/1.1", code="http_version_not_supported")
+        names = {name for name, _ in head.headers}
+        if b"content-length" in names and b"transfer-encoding" in names:
+            raise Refusal(400, "the length of the body is told in two ways", code="bad_request")
         if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > self._limits.max_head:
             message = f"the head is larger than {self._limits.max_head} bytes, which is the limit here"
             raise Refusal(431, message, code="head_too_large")
@@ -165,12 +183,12 @@ class Connection:
         await self._pause(reply.head)
         head = self._head(reply)
         if not reply.is_stream:
-            await self._pause(sum(reply.waits) - reply.head)
-            await self._write(head + b"".join(map(self._data, reply.writes)) + self._end())
+            await self._pause(sum(wait for wait, _ in reply.writes) - reply.head)
+            await self._write(head + self._body(reply) + self._end())
             return
         await self._write(head)
         waited = reply.head
-        for data, wait in zip(reply.writes, reply.waits, strict=True):
+        for wait, data in reply.writes:
             await self._pause(wait - waited)
             waited = 0.0
             await self._write(self._data(data))
@@ -190,7 +208,7 @@ class Connection:
     def _head(self, reply: Reply) -> bytes:
         headers = [("date", formatdate(usegmt=True)), ("server", "chatstream"), *reply.headers.items()]
         if not reply.is_stream:
-            headers.append(("content-length", str(sum(map(len, reply.writes)))))
+            headers.append(("content-length", str(sum(len(data) for _, data in reply.writes))))
         if self._stopping:
             headers.append(("connection", "close"))
         self._is_bodiless = self._is_bodiless or reply.status in _BODILESS
@@ -199,6 +217,9 @@ class Connection:
     def _data(self, data: bytes) -> bytes:
         # A chunk of no bytes would be the last one: an empty read has no place on this wire.
         return b"" if self._is_bodiless or not data else self._http.send(h11.Data(data=data)) or b""
+
+    def _body(self, reply: Reply) -> bytes:
+        return b"".join(self._data(data) for _, data in reply.writes)
 
     def _end(self) -> bytes:
         return self._http.send(h11.EndOfMessage()) or b""
@@ -214,7 +235,7 @@ class Connection:
         reply = reply_of(refusal.exchange)
         reply.headers["connection"] = "close"
         try:
-            await self._write(self._head(reply) + b"".join(map(self._data, reply.writes)) + self._end())
+            await self._write(self._head(reply) + self._body(reply) + self._end())
         except PeerGone:
             return
         await self._part()
@@ -227,7 +248,12 @@ class Connection:
 
     def _goes_on(self) -> bool:
         """Whether another request may come on this connection."""
-        if self._stopping or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+        if (
+            self._stopping
+            or self._ahead > _MOST_AHEAD
+            or self._http.our_state is not h11.DONE
+            or self._http.their_state is not h11.DONE
+        ):
             return False
         self._http.start_next_cycle()
         self._is_bodiless = False
@@ -248,13 +274,12 @@ class Connection:
     async def _hang(self) -> None:
         """Wait for the peer to go."""
         await self._watch()
-        if not self._half_closed:
-            await anyio.sleep(_BEARABLE)
 
     async def _watch(self) -> None:
-        """Read what comes ahead of its time, up to a limit, or to the end of the peer's half."""
-        while not self._half_closed and self._ahead < _MOST_AHEAD:
+        """Read what comes ahead of its time, to the end of the peer's half. What is too much is thrown away."""
+        while not self._half_closed:
             data = await self._socket.receive()
             self._half_closed = not data
             self._ahead += len(data)
-            self._http.receive_data(data)
+            if self._ahead <= _MOST_AHEAD:
+                self._http.receive_data(data)

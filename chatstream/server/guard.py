@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard", "check_json", "is_loopback"]
 
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::\d*)?", re.ASCII)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -40,8 +42,10 @@ class Guard:
     """
 
     def __init__(self, *, host: str, api_key: str | None, allowed_hosts: Iterable[str] = ()) -> None:
+        if api_key is not None and not api_key.strip():
+            raise ValueError("the API key is empty; leave it out where none is needed")
         if not is_loopback(host) and not api_key:
-            raise ValueError(f"{host} can be reached from other machines: set an API key to listen there")
+            raise ValueError(f"{host} is not loopback: other machines may reach it, so set an API key to listen there")
         self._key = api_key.encode() if api_key else None
         self.needs_key: bool = self._key is not None
         self._names = {*_LOCAL_NAMES, host.lower(), *map(str.lower, allowed_hosts)} if is_loopback(host) else None
@@ -90,7 +94,6 @@ def _shown_key(scheme: str, shown: str) -> bytes:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port and the brackets of IPv6."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower().rstrip(".")
+    """The name in a Host header, without its port and the brackets of IPv6; empty for what is no such thing."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower().rstrip(".") if found else ""

@@ -6,34 +6,45 @@ and how it ends; so a tape, a made-up answer, an error and a fault all go out by
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from chatstream.jsontext import write_json
 from chatstream.recording import Exchange, Read
+from chatstream.recording.body import Body
+from chatstream.recording.changes import error_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-__all__ = ["Refusal", "Reply", "Request", "error_body", "error_exchange", "json_exchange", "reply_of"]
+    from chatstream.validation import Problem
 
+__all__ = ["Refusal", "Reply", "Request", "Send", "error_exchange", "json_exchange", "reply_of", "status_of"]
+
+Send: TypeAlias = "Callable[[Reply], Awaitable[None]]"  # raises PeerGone where the connection ends
 Ending = Literal["eof", "close", "reset", "hang"]
 
 _MOST_QUERY_FIELDS = 200
 _HIGHEST_STATUS = 599
 # What belongs to the connection that was recorded and not to this one, or is written anew.
-_NOT_PASSED_ON = frozenset(
-    {"connection", "content-encoding", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade"}
-)
+_NOT_PASSED_ON = frozenset({
+    "connection", "content-encoding", "content-length", "date", "expect", "host", "keep-alive", "proxy-connection",
+    "server", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+_LONGEST_HEADER = 8 * 1024  # characters: what clients take
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, whole. ``path`` is decoded, without the query; ``headers``: by lower-case name, the last counts."""
+    """One request, whole. ``path`` is without the query, ``parts`` are what stands between its slashes, both decoded.
+
+    ``headers``: by lower-case name, the last one counts.
+    """
 
     method: str
     path: str
+    parts: list[str] = msgspec.field(default_factory=list[str])
     query: list[tuple[str, str]] = msgspec.field(default_factory=list[tuple[str, str]])
     headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     body: bytes = b""
@@ -48,21 +59,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             fields = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_QUERY_FIELDS)
         except ValueError:
             raise Refusal(400, f"more than {_MOST_QUERY_FIELDS} query parameters") from None
-        return cls(method=method, path=unquote(path), query=fields, headers=headers)
+        parts = [unquote(part) for part in path.split("/") if part]  # in this order: a part may have a slash in it
+        return cls(method=method, path=unquote(path), parts=parts, query=fields, headers=headers)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What goes out, and when.
 
-    ``head``: seconds until the head is sent; the first write's interval counts from the same moment. ``rest``: seconds
-    between the last write and the end. ``ending``: ``eof`` ends the body as HTTP wants it, ``close`` closes the
-    connection without that, ``reset`` resets it, ``hang`` leaves it open and says nothing more.
+    ``writes``: each with the seconds before it; those of the first are counted from the start, as ``head`` is, which is
+    when the head is sent. ``rest``: seconds between the last write and the end. ``ending``: ``eof`` ends the body as
+    HTTP wants it, ``close`` closes the connection without that, ``reset`` resets it, ``hang`` leaves it open and says
+    nothing more.
     """
 
     status: int
     headers: dict[str, str]
-    writes: list[bytes]
-    waits: list[float]
+    writes: list[tuple[float, bytes]]
     head: float = 0.0
     rest: float = 0.0
     ending: Ending = "eof"
@@ -91,13 +103,14 @@ class Refusal(Exception):  # noqa: N818  it is an answer as much as an error
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status: int = status
+        self.code: str | None = code
         self.exchange: Exchange = error_exchange(status, message, code=code, param=param, type=type, headers=headers)
 
-
-def error_body(message: str, *, code: str | None, param: str | None, type: str) -> dict[str, Any]:
-    """The API's error object."""
-    return {"error": {"message": message, "type": type, "param": param, "code": code}}
+    @classmethod
+    def of(cls, problem: Problem) -> Refusal:
+        """The refusal of a body with this problem."""
+        return cls(problem.status, problem.message, code=problem.code, param=problem.param)
 
 
 def error_exchange(
@@ -111,13 +124,17 @@ def error_exchange(
 ) -> Exchange:
     """An error in the API's shape. ``type`` without a value follows from the status."""
     kind = type or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
-    return json_exchange(error_body(message, code=code, param=param, type=kind), status=status, headers=headers)
+    return _document(error_document(message, kind, code=code, param=param), status, headers or {})
 
 
 def json_exchange(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Exchange:
     """One JSON document, sent at once."""
-    head = {"status": status, "headers": {"content-type": "application/json", **(headers or {})}}
-    return Exchange(form="completion", name="reply", response=head, reads=[Read(None, write_json(value).encode())])
+    return _document(write_json(value).encode(), status, headers or {})
+
+
+def _document(data: bytes, status: int, headers: Mapping[str, str]) -> Exchange:
+    head = {"status": status, "headers": {"content-type": "application/json", **headers}}
+    return Exchange(form="completion", name="reply", response=head, reads=[Read(None, data)])
 
 
 def reply_of(exchange: Exchange) -> Reply:
@@ -129,19 +146,23 @@ def reply_of(exchange: Exchange) -> Reply:
         for name, value in (given if isinstance(given, dict) else {}).items()
         if isinstance(value, str) and name.lower() not in _NOT_PASSED_ON and _is_header(name, value)
     }
-    writes = [read.data for read in exchange.reads if isinstance(read.data, bytes)]
-    is_document = bool(writes) and writes[0].lstrip().startswith(b"{")
-    headers.setdefault("content-type", "application/json" if is_document else "text/event-stream; charset=utf-8")
-    status = response.get("status")
+    if "content-type" not in headers:
+        is_document = Body.of(exchange).is_document
+        headers["content-type"] = "application/json" if is_document else "text/event-stream; charset=utf-8"
     return Reply(
-        status=status if type(status) is int and 200 <= status <= _HIGHEST_STATUS else 200,  # noqa: PLR2004
+        status=status_of(exchange),
         headers=headers,
-        writes=writes,
-        waits=[read.interval or 0.0 for read in exchange.reads if isinstance(read.data, bytes)],
+        writes=[(read.interval or 0.0, read.data) for read in exchange.reads if isinstance(read.data, bytes)],
         head=exchange.head,
         rest=exchange.rest,
         ending=_ending(exchange),
     )
+
+
+def status_of(exchange: Exchange) -> int:
+    """The status of an exchange; 200 where none was recorded, or none that can be sent."""
+    status = (exchange.response or {}).get("status")
+    return status if type(status) is int and 200 <= status <= _HIGHEST_STATUS else 200  # noqa: PLR2004
 
 
 def _ending(exchange: Exchange) -> Ending:
@@ -158,4 +179,5 @@ def _ending(exchange: Exchange) -> Ending:
 def _is_header(name: str, value: str) -> bool:
     """Whether a tape's header can be sent: a tape is a file, and a file may have been edited."""
     token = name.replace("-", "").replace("_", "")
-    return token.isascii() and token.isalnum() and value.isascii() and value.isprintable()
+    fits = len(name) + len(value) <= _LONGEST_HEADER
+    return fits and token.isascii() and token.isalnum() and value.isascii() and value.isprintable()

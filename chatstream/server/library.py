@@ -8,48 +8,57 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from chatstream.errors import NotAStreamError
 from chatstream.recording import Recording
 from chatstream.server.matching import ALWAYS_IGNORED, Level, Paths, canonical, differences, last_message
+from chatstream.server.playing import is_stream, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from chatstream.server.playing import Merged
 
-__all__ = ["Library", "Miss", "Source", "Tape"]
+__all__ = ["Library", "Source", "Tape"]
 
 Source = str | os.PathLike[str] | Recording
 
 _SUFFIXES = (".jsonl", ".sse")  # of the files of a folder, .tape.jsonl among them, each also with .gz
 _MOST_PATHS = 10  # named in a message
+_LONGEST_PATH = 100  # characters of each
 
 
 class Tape:
     """A recording with what a request is compared to. ``played``: how many requests it has answered."""
 
     def __init__(self, name: str, recording: Recording, ignored: Paths) -> None:
-        self.name = name
-        self.recording = recording
-        self.played = 0
-        self.merged: Merged | None = None  # the whole answer, once somebody asked for it
+        self.name: str = name
+        self.recording: Recording = recording
+        self.played: int = 0
         request = recording.request or {}
         body = request.get("body")
         self.body: dict[str, Any] | None = ignored.without(body) if isinstance(body, dict) else None
         self.exact: bytes | None = None if self.body is None else canonical(self.body)
         self.last: tuple[Any, bytes | None] | None = None if self.body is None else _likeness(self.body)
 
+    @cached_property
+    def is_stream(self) -> bool:
+        """Whether an event stream was recorded, and not a single answer."""
+        return is_stream(self.recording)
+
+    @cached_property
+    def merged(self) -> Merged:
+        """What it adds up to. A long tape takes a while, the first time."""
+        return merged(self.recording)
+
     @property
     def model(self) -> str | None:
         """The model that was asked, if the request was recorded."""
         model = self.body.get("model") if self.body else None
         return model if isinstance(model, str) else None
-
-
-class Miss(LookupError):  # noqa: N818  a miss is what everybody calls it
-    """No tape answers a request; the message names the nearest and the places where it differs."""
 
 
 class Library:
@@ -73,18 +82,24 @@ class Library:
                 names[name] += 1
                 numbered = name if names[name] == 1 else f"{name}#{names[name]}"
                 self.tapes.append(Tape(numbered, recording, self._ignored))
+                _check(self.tapes[-1])
         self.notes: list[str] = [note for tape in self.tapes for note in _notes(tape)]
+        unasked = sum(tape.body is None for tape in self.tapes)
+        if unasked and "order" not in self._match:
+            self.notes.append(
+                f"{unasked} of {len(self.tapes)} recordings have no request, and answer what no other does"
+            )
 
     def named(self, name: str) -> Tape:
-        """The tape of this name; Miss if there is none."""
+        """The tape of this name; LookupError, which tells the others, if there is none."""
         for tape in self.tapes:
             if tape.name == name:
                 return self._play([tape])
         known = ", ".join(tape.name for tape in self.tapes[:_MOST_PATHS])
-        raise Miss(f"there is no tape of that name; there are: {known or 'none'}")
+        raise LookupError(f"there is no tape of that name; there are: {known or 'none'}")
 
-    def find(self, body: dict[str, Any]) -> Tape:
-        """The tape that answers this request; Miss if none does."""
+    def find(self, body: dict[str, Any]) -> Tape | None:
+        """The tape that answers this request; None if none does."""
         asked = self._ignored.without(body)
         exact, last = canonical(asked), _likeness(asked)
         for level in self._match:
@@ -92,9 +107,18 @@ class Library:
             if found:
                 return self._play(found)
         unasked = [tape for tape in self.tapes if tape.body is None]
-        if unasked:
-            return self._play(unasked)
-        raise Miss(self._nearest(asked))
+        return self._play(unasked) if unasked else None
+
+    def nearest(self, body: dict[str, Any]) -> str:
+        """A miss in words. Only places are named: what stands there is the business of the two who wrote it."""
+        asked = self._ignored.without(body)
+        distances = [(list(differences(tape.body, asked)), tape) for tape in self.tapes]
+        if not distances:
+            return "no tape matches: there are none"
+        paths, nearest = min(distances, key=lambda distance: len(distance[0]))
+        shown = ", ".join(path[:_LONGEST_PATH] for path in paths[:_MOST_PATHS])
+        more = f", and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
+        return f"no tape matches. The nearest is {nearest.name}; it differs in: {shown}{more}"
 
     def _play(self, tapes: list[Tape]) -> Tape:
         """The one of these that has been played least."""
@@ -102,17 +126,12 @@ class Library:
         tape.played += 1
         return tape
 
-    def _nearest(self, asked: dict[str, Any]) -> str:
-        """A miss in words. Only places are named: what stands there is the business of the two who wrote it."""
-        distances = [(list(differences(tape.body, asked)), tape) for tape in self.tapes]
-        if not distances:
-            return "no tape matches: there are none"
-        paths, nearest = min(distances, key=lambda distance: len(distance[0]))
-        shown = ", ".join(paths[:_MOST_PATHS])
-        more = len(paths) - _MOST_PATHS
-        return f"no tape matches. The nearest is {nearest.name}; it differs in: {shown}" + (
-            f", and {more} more" if more > 0 else ""
-        )
+
+def _check(tape: Tape) -> None:
+    """ValueError for a file that nothing can be played from. A tape says what it is, and may be anything."""
+    if tape.recording.form in {"sse", "completion"} and isinstance(tape.merged.failure, NotAStreamError):
+        hint = 'a tape begins with a line such as {"tape":1}'
+        raise ValueError(f"{tape.name} is no recording: neither a tape, nor an event stream, nor a completion; {hint}")
 
 
 def _notes(tape: Tape) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _steps(path: str) -> list[str | int]:
             break
         end = match.end()
         steps.append(match[1] or (int(match[2]) if match[2] != "*" else "*"))
-    if not steps or end != len(path):
+    if not steps or end != len(path) or steps[0] == "$":
         raise ValueError(f"{path!r} is no path; write it as messages[*].name")
     return steps
 

@@ -87,6 +87,7 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     answered_by: str | None = None
     fault: str | None = None
+    outcome: str | None = None
     milliseconds: float | None = None
 
 
@@ -102,7 +103,7 @@ _TAPES = (
 _REQUESTS = (
     *(_Column("Time"), _Column("Method"), _Column("Path", "name"), _Column("Status", "number")),
     *(_Column("Model", "value"), _Column("Streamed"), _Column("Answered by", "value"), _Column("Fault", "value")),
-    _Column("Took", "number"),
+    *(_Column("Outcome", "value"), _Column("Took", "number")),
 )
 _COMPLETIONS = (_Column("Created"), _Column("Id", "name"), _Column("Model", "value"), _Column("Begins with", "text"))
 
@@ -124,9 +125,9 @@ def render(
     newest first; the totals say of how many these are the newest. ``echo``: the server answers by itself where no tape
     does. ``key_needed``: requests take a key, so the lines to try show where it goes.
     """
-    model = next((tape.model for tape in tapes if tape.model is not None), "echo")
-    stream = _curl(base_url, model, "stream", key_needed=key_needed)
-    store = _curl(base_url, model, "store", key_needed=key_needed)
+    # Without the echo, what is asked must have been asked on tape, and no line that is made up here was.
+    stream = f" Try it:</p>\n{_curl(base_url, 'stream', key_needed=key_needed)}" if echo else "</p>"
+    store = f", such as:</p>\n{_curl(base_url, 'store', key_needed=key_needed)}" if echo else ".</p>"
     sections = (
         _section("tapes", "Tapes", _TAPES, [_tape(row) for row in tapes], empty=_no_tapes(echo=echo)),
         _section(
@@ -135,7 +136,7 @@ def render(
             _REQUESTS,
             [_request(row) for row in requests],
             total=requests_total,
-            empty=f"<p>Nothing was asked yet. Try it:</p>\n{stream}",
+            empty=f"<p>Nothing was asked yet.{stream}",
         ),
         _section(
             "completions",
@@ -143,7 +144,7 @@ def render(
             _COMPLETIONS,
             [_stored(row, linked=not key_needed) for row in completions],
             total=completions_total,
-            empty=f"<p>None yet. A request with <code>store</code> keeps its answer:</p>\n{store}",
+            empty=f"<p>None yet. A request with <code>store</code> keeps its answer{store}",
         ),
     )
     page = _PAGE.format(
@@ -169,9 +170,9 @@ def _no_tapes(*, echo: bool) -> str:
     return f"<p>{why} {how}</p>\n<pre>chatstream serve tapes/</pre>"
 
 
-def _curl(base_url: str, model: str, option: str, *, key_needed: bool) -> str:
+def _curl(base_url: str, option: str, *, key_needed: bool) -> str:
     """A line for a shell, of a request with this option; the shell's quoting comes before that of HTML."""
-    body: dict[str, Any] = {"model": model[:_LONGEST], "messages": [{"role": "user", "content": "Hello"}], option: True}
+    body: dict[str, Any] = {"model": "echo", "messages": [{"role": "user", "content": "Hello"}], option: True}
     words = [["curl", f"{base_url}/chat/completions"], ["-H", "Content-Type: application/json"]]
     words += [["-H", "Authorization: Bearer YOUR_KEY"]] if key_needed else []
     words += [["-d", write_json(body)]]
@@ -241,6 +242,7 @@ def _request(row: RequestRow) -> list[str]:
         "yes" if row.stream else "no",
         _text(row.answered_by),
         _text(row.fault),
+        _text(row.outcome),
         _NOTHING if row.milliseconds is None else f"{row.milliseconds:,.0f} ms",
     ]
 

@@ -7,24 +7,30 @@ recording.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chatstream import ChatCompletionStream
-from chatstream.chunking import blocks_of, chunks_of
+from chatstream.chunking import chunks_of
 from chatstream.errors import APIStreamError, ChatStreamError
+from chatstream.jsontext import write_json
 from chatstream.recording import Exchange, Read
-from chatstream.recording.changes import as_bytes
-from chatstream.server.http import error_exchange, json_exchange
+from chatstream.recording.body import Body
+from chatstream.recording.changes import DONE, as_bytes, changed
+from chatstream.recording.tape import block_of
+from chatstream.server.http import error_exchange, json_exchange, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chatstream.recording import Recording
+    from chatstream.server.library import Tape
 
-__all__ = ["Merged", "as_one_answer", "as_stream", "merged", "paced", "stream_of"]
+__all__ = ["Merged", "as_one_answer", "as_stream", "is_stream", "merged", "paced", "renamed", "stream_of"]
 
 _EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 _BAD_STATUS = 400
@@ -58,46 +64,63 @@ def _completion_of(completion: Any) -> dict[str, Any]:
     return whole
 
 
-def _is_stream(recording: Recording) -> bool:
+def is_stream(recording: Recording) -> bool:
     """Whether an event stream was recorded, and not a single answer."""
     if recording.form != "tape":
         return recording.form != "completion"
-    headers = (recording.response or {}).get("headers")
-    content_type = headers.get("content-type") if isinstance(headers, dict) else None
-    if isinstance(content_type, str) and "json" in content_type:
-        return False
-    return not recording.bytes.lstrip().startswith(b"{")
+    return recording.source == "chunks" or not Body.of(recording).is_document
 
 
-def as_stream(recording: Recording, whole: Merged, *, include_usage: bool) -> Exchange:
-    """The recording as a stream. What went wrong then goes wrong again, as it did."""
-    if _is_stream(recording) or _status(recording) >= _BAD_STATUS or whole.completion is None:
+def as_stream(tape: Tape, *, include_usage: bool) -> Exchange:
+    """The tape as a stream. What went wrong then goes wrong again, as it did."""
+    recording = tape.recording
+    if tape.is_stream or status_of(recording) >= _BAD_STATUS or tape.merged.completion is None:
         return as_bytes(recording)
-    return stream_of(chunks_of(whole.completion, include_usage=include_usage), after=recording.duration)
+    return stream_of(chunks_of(tape.merged.completion, include_usage=include_usage), after=recording.duration)
 
 
-def as_one_answer(recording: Recording, whole: Merged) -> Exchange:
-    """The recording as one JSON answer, after as long as it took."""
-    if not _is_stream(recording) or _status(recording) >= _BAD_STATUS:
+def as_one_answer(tape: Tape) -> Exchange:
+    """The tape as one JSON answer, after as long as it took."""
+    recording = tape.recording
+    if not tape.is_stream or status_of(recording) >= _BAD_STATUS:
         return as_bytes(recording)
-    if whole.completion is not None:
-        answer = json_exchange(whole.completion)
-    elif isinstance(whole.failure, APIStreamError):
-        failure = whole.failure
-        code = None if failure.code is None else str(failure.code)
-        answer = error_exchange(500, failure.message, code=code, param=failure.param, type=failure.type)
-    else:
-        reason = type(whole.failure).__name__
-        message = f"the recorded stream {recording.name} is no whole answer ({reason}): it can only be streamed"
-        answer = error_exchange(502, message, code="incomplete_tape")
+    answer = _whole_answer(tape.name, tape.merged)
     reads = [Read(recording.duration, read.data) for read in answer.reads]
     return msgspec.structs.replace(answer, reads=reads, head=recording.duration)
 
 
+def _whole_answer(name: str, whole: Merged) -> Exchange:
+    if whole.completion is not None:
+        return json_exchange(whole.completion)
+    failure = whole.failure
+    if isinstance(failure, APIStreamError):
+        code = None if failure.code is None else str(failure.code)
+        return error_exchange(500, failure.message, code=code, param=failure.param, type=failure.type)
+    message = f"the recorded stream {name} is no whole answer ({type(failure).__name__}): it can only be streamed"
+    return error_exchange(502, message, code="incomplete_tape")
+
+
+def renamed(exchange: Exchange, old: str, new: str) -> Exchange:
+    """The exchange with another completion id wherever the old one stands. Its reads end where they did."""
+    body = Body.of(exchange)
+    before, after = (write_json(id).encode() for id in (old, new))
+    stops = [found.end() for found in re.finditer(re.escape(before), body.data)]
+    longer = len(after) - len(before)
+
+    def moved(end: int) -> int:
+        passed = bisect_right(stops, end)
+        is_inside = passed < len(stops) and stops[passed] - len(before) < end
+        return stops[passed] + longer * (passed + 1) if is_inside else end + longer * passed
+
+    bounds = [(interval, moved(end)) for interval, end in body.bounds]
+    return changed(exchange, Body(body.data.replace(before, after), bounds, body.rest))
+
+
 def stream_of(chunks: Sequence[Mapping[str, Any]], *, after: float = 0.0, pace: float = 0.0) -> Exchange:
     """Chunks as a stream: the first after so many seconds, each other one ``pace`` seconds after the one before."""
+    blocks = [*map(block_of, chunks), DONE]
     intervals = chain([after], repeat(pace, len(chunks) - 1), [0.0])
-    reads = [Read(interval, block) for interval, block in zip(intervals, blocks_of(chunks), strict=True)]
+    reads = [Read(interval, block) for interval, block in zip(intervals, blocks, strict=True)]
     return Exchange(form="sse", name="stream", response={"status": 200, "headers": _EVENT_STREAM}, reads=reads)
 
 
@@ -108,8 +131,3 @@ def paced(exchange: Exchange, speed: float | None) -> Exchange:
     factor = 0.0 if speed is None else min(1 / speed, _SLOWEST)
     reads = [Read((read.interval or 0.0) * factor, read.data) for read in exchange.reads]
     return msgspec.structs.replace(exchange, reads=reads, head=exchange.head * factor, rest=exchange.rest * factor)
-
-
-def _status(exchange: Exchange) -> int:
-    status = (exchange.response or {}).get("status")
-    return status if type(status) is int else 200

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import msgspec
 
+from chatstream.jsontext import entries, members
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,22 +86,16 @@ def stored_message(message: Mapping[str, Any], id: str) -> dict[str, Any]:
 
 def opening(completion: Mapping[str, Any]) -> str:
     """How the first choice begins, at most 120 characters: its text, or the names of what it calls."""
-    choices = completion.get("choices")
-    first: Any = choices[0] if isinstance(choices, list) and choices else None
-    message = _members(_members(first).get("message"))
-    for text in (message.get("content"), message.get("refusal"), _members(message.get("audio")).get("transcript")):
+    first: Any = next(iter(entries(completion.get("choices"))), None)
+    message = members(members(first).get("message"))
+    for text in (message.get("content"), message.get("refusal"), members(message.get("audio")).get("transcript")):
         if isinstance(text, str) and text:
             return text[:_OPENING]
     return ", ".join(_called(message))[:_OPENING]
 
 
 def _called(message: dict[str, Any]) -> list[str]:
-    calls = message.get("tool_calls")
-    entries = [_members(call) for call in calls] if isinstance(calls, list) else []
-    called = [call.get("function") or call.get("custom") for call in entries] + [message.get("function_call")]
-    names = [_members(one).get("name") for one in called]
+    calls = [members(call) for call in entries(message.get("tool_calls"))]
+    called = [call.get("function") or call.get("custom") for call in calls] + [message.get("function_call")]
+    names = [members(one).get("name") for one in called]
     return [f"{name}(…)" for name in names if isinstance(name, str)]
-
-
-def _members(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

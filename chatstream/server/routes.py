@@ -8,48 +8,53 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, plain, read_json
-from chatstream.recording import Exchange, Fault, Read, inject, is_struck
-from chatstream.server.completions import REFUSING
+from chatstream.recording import Exchange, Read
+from chatstream.server.faults import is_refusal, strike
 from chatstream.server.guard import check_json
-from chatstream.server.http import Refusal, error_exchange, json_exchange, reply_of
+from chatstream.server.http import Refusal, Request, error_exchange, json_exchange, reply_of
 from chatstream.server.page import CSP, RequestRow, TapeRow, render
-from chatstream.server.seen import note_bug
+from chatstream.server.seen import SeenRequest, note_bug
 from chatstream.server.sockets import PeerGone
+from chatstream.server.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from chatstream.server.completions import Completions
+    from chatstream.server.faults import RequestFaults
     from chatstream.server.guard import Guard
-    from chatstream.server.http import Reply, Request
+    from chatstream.server.http import Send
     from chatstream.server.library import Library, Tape
-    from chatstream.server.seen import SeenRequest, SeenRequests
+    from chatstream.server.seen import SeenRequests
     from chatstream.server.stored import StoredCompletions
 
-__all__ = ["FAULT_HEADER", "TAPE_HEADER", "Routes"]
+__all__ = ["TAPE_HEADER", "Routes"]
 
-FAULT_HEADER = "x-chatstream-fault"
 TAPE_HEADER = "x-chatstream-tape"
 
-_COMPLETIONS = "/chat/completions"
-# Which methods a path takes, by its parts; {id} stands for any part.
-_PATHS: dict[tuple[str, ...], tuple[str, ...]] = {
-    (): ("GET",),
-    ("health",): ("GET",),
-    ("models",): ("GET",),
-    ("models", "{id}"): ("GET",),
-    ("chat", "completions"): ("GET", "POST"),
-    ("chat", "completions", "{id}"): ("GET", "POST", "DELETE"),
-    ("chat", "completions", "{id}", "messages"): ("GET",),
-}
-_MOST_SPELLINGS = 1000  # of faults in headers
+_WORDS = {"", "v1", "health", "models", "chat", "completions", "messages"}
+_MOST_WORDS = 8
 _MOST_ROWS = 50  # of requests and of completions, on the page
 _MOST_TAPES = 1000
+_LARGE_BODY = 64 * 1024  # bytes
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request that has found its route. ``id``: what stands in the path where the route has ``{id}``."""
+
+    request: Request
+    seen: SeenRequest
+    id: str = ""
+
+
+_Path: TypeAlias = tuple[str, ...]
+_Answer: TypeAlias = "Callable[[_Asked], Awaitable[Exchange]]"
 
 
 class Routes:
@@ -64,8 +69,7 @@ class Routes:
         stored: StoredCompletions,
         seen: SeenRequests,
         echo: bool,
-        faults: Sequence[Fault],
-        fault_header: bool,
+        faults: RequestFaults,
         seed: int,
         base_url: str,
     ) -> None:
@@ -76,14 +80,20 @@ class Routes:
         self._seen = seen
         self._echo = echo
         self._faults = faults
-        self._fault_header = fault_header
         self._seed = seed
         self._base_url = base_url
-        self._asked = 0  # requests to the API, which is what the server's faults count
-        self._asked_for: Counter[str] = Counter()  # requests with the same faults in their header
         self._started = int(time.time())
+        self._table: dict[_Path, dict[str, _Answer]] = {
+            (): {"GET": self._page},
+            ("health",): {"GET": self._health},
+            ("models",): {"GET": self._models},
+            ("models", "{id}"): {"GET": self._model},
+            ("chat", "completions"): {"GET": self._list, "POST": self._create},
+            ("chat", "completions", "{id}"): {"GET": self._retrieve, "POST": self._update, "DELETE": self._delete},
+            ("chat", "completions", "{id}", "messages"): {"GET": self._messages},
+        }
 
-    async def handle(self, request: Request, send: Callable[[Reply], Awaitable[None]]) -> None:
+    async def handle(self, request: Request, send: Send) -> None:
         """Answer one request."""
         began = time.perf_counter()
         seen = self._seen.begin(request.method, request.path)
@@ -91,7 +101,7 @@ class Routes:
         exchange = await self._answer(request, seen)
         reply = reply_of(exchange)
         seen.status = reply.status
-        reply.headers.setdefault("x-request-id", seen.request_id)
+        seen.request_id = reply.headers.setdefault("x-request-id", seen.request_id)  # a tape may have its own
         reply.headers.setdefault("openai-processing-ms", f"{(time.perf_counter() - began) * 1000:.0f}")
         outcome = "stopped"
         try:
@@ -106,103 +116,107 @@ class Routes:
     def refused(self, refusal: Refusal) -> None:
         """Note what never became a request."""
         seen = self._seen.begin("-", "")
-        seen.route, seen.status = "(no whole request)", refusal.status
+        seen.route, seen.status, seen.code = "(no whole request)", refusal.status, refusal.code or ""
         self._seen.end(seen, "sent", 0.0)
 
+    def admit(self, request: Request) -> None:
+        """Look at a head, before its body is read: Refusal for whoever may not ask, or sends what is not read here."""
+        self._guard.check_origin(request.headers)
+        self._guard.check_key(request.headers)
+        check_json(request)
+
     async def _answer(self, request: Request, seen: SeenRequest) -> Exchange:
+        route, id = self._find(_parts(request.parts))
+        seen.route = _shown(request.path, route)
         try:
             self._guard.check_origin(request.headers)
-            parts = _parts(request.path)
-            known = next((path for path in _PATHS if _is_like(parts, path)), None)
-            seen.route = "" if known is None else "/" + "/".join([*(["v1"] if _is_api(known) else []), *known])
-            if known != ("health",):
-                self._guard.check_key(request.headers, browser=not parts)
-            if known is not None:
-                return await self._faulty(known, parts, request, seen)
-            message = f"there is nothing at this path; the API is at {self._base_url}"
-            return error_exchange(404, message, code="unknown_url")
+            if route != ("health",):
+                self._guard.check_key(request.headers, browser=route == ())
+            if route is None:
+                message = f"there is nothing at this path; the API is at {self._base_url}"
+                raise Refusal(404, message, code="unknown_url")  # noqa: TRY301  as any other
+            return await self._faulty(route, _Asked(request, seen, id))
         except Refusal as refusal:
+            seen.code = refusal.code or ""
             return refusal.exchange
         except Exception as error:  # noqa: BLE001  a bug must not take the server along
             note_bug(error)
             return error_exchange(500, f"the server has a bug: {type(error).__name__}", code="internal_error")
 
-    async def _faulty(self, known: tuple[str, ...], parts: list[str], request: Request, seen: SeenRequest) -> Exchange:
+    def _find(self, parts: tuple[str, ...]) -> tuple[_Path | None, str]:
+        """The route with this path, and what stands there for {id}; the fixed words count before that."""
+        for route in self._table:
+            if len(route) == len(parts) and all(
+                word in {"{id}", part} for word, part in zip(route, parts, strict=True)
+            ):
+                return route, next((part for word, part in zip(route, parts, strict=True) if word == "{id}"), "")
+        return None, ""
+
+    async def _faulty(self, route: _Path, asked: _Asked) -> Exchange:
         """The answer of a route, with the faults that strike it."""
-        if not _is_api(known):
-            return await self._route(known, parts, request, seen)
-        self._asked += 1
-        faults = [fault for fault in self._faults if is_struck(fault, self._asked, seed=self._seed)]
-        faults += self._faults_asked_for(request.headers.get(FAULT_HEADER))
-        seen.faults = [str(fault) for fault in faults]
-        instead = [fault for fault in faults if fault.name in REFUSING]
+        if not _is_api(route):
+            return await self._method(route, asked)(asked)
+        faults = self._faults.strike_at(asked.request.headers)
         # A request that fails has not happened: it takes no tape's turn, and stores nothing.
-        exchange = json_exchange({}) if instead else await self._route(known, parts, request, seen)
-        return inject(exchange, faults, seed=self._seed)
+        instead = is_refusal(faults)
+        exchange = json_exchange({}) if instead else await self._method(route, asked)(asked)
+        exchange, told = await in_thread(strike, exchange, faults, seed=self._seed) if faults else (exchange, [])
+        asked.seen.faults += told
+        return exchange
 
-    def _faults_asked_for(self, text: str | None) -> list[Fault]:
-        """The faults in a request's own header that strike it. Each spelling counts the requests that have it."""
-        if text is None:
-            return []
-        if not self._fault_header:
-            message = f"this server takes no {FAULT_HEADER} header; start it with --fault-header"
-            raise Refusal(400, message, code="fault_header_off")
-        try:
-            faults = [Fault.parse(one.strip()) for one in text.split(";")]
-        except ValueError as error:
-            raise Refusal(400, f"{FAULT_HEADER}: {error}", code="invalid_value") from None
-        if text not in self._asked_for and len(self._asked_for) >= _MOST_SPELLINGS:
-            self._asked_for.clear()
-        self._asked_for[text] += 1
-        return [fault for fault in faults if is_struck(fault, self._asked_for[text], seed=self._seed)]
+    def _method(self, route: _Path, asked: _Asked) -> _Answer:
+        methods = self._table[route]
+        method = "GET" if asked.request.method == "HEAD" else asked.request.method
+        if method not in methods:
+            allowed = ", ".join(methods)
+            message = f"the methods here are: {allowed}"
+            raise Refusal(405, message, code="method_not_allowed", headers={"allow": allowed})
+        return methods[method]
 
-    async def _route(self, known: tuple[str, ...], parts: list[str], request: Request, seen: SeenRequest) -> Exchange:
-        method = "GET" if request.method == "HEAD" else request.method
-        if method not in _PATHS[known]:
-            allowed = ", ".join(_PATHS[known])
-            raise Refusal(
-                405, f"the methods here are: {allowed}", code="method_not_allowed", headers={"allow": allowed}
-            )
-        if known[:2] == ("chat", "completions"):
-            return await self._about_completions(method, parts[2:], request, seen)
-        if known[:1] == ("models",):
-            return self._models(parts[1:])
-        if known == ("health",):
-            return json_exchange({"status": "ok", "tapes": len(self._library.tapes), "echo": self._echo})
-        return await self._page()
+    async def _create(self, asked: _Asked) -> Exchange:
+        body = await _read_body(asked)
+        return await self._completions.create(body, _tape_name(asked.request), asked.seen)
 
-    async def _about_completions(self, method: str, parts: list[str], request: Request, seen: SeenRequest) -> Exchange:
-        if method == "POST":
-            body = _read_body(request)
-            seen.body, seen.size = body, len(request.body)
-            if not parts:
-                return await self._completions.create(body, _tape_name(request), seen)
-        seen.answered_by = "store"
-        match method, parts:
-            case "GET", []:
-                return await self._stored.list(request)
-            case "GET", [id]:
-                return await self._stored.retrieve(id)
-            case "POST", [id]:
-                return await self._stored.update(id, seen.body)
-            case "DELETE", [id]:
-                return await self._stored.delete(id)
-            case _:
-                return await self._stored.messages(parts[0], request)
+    async def _list(self, asked: _Asked) -> Exchange:
+        asked.seen.answered_by = "store"
+        return await self._stored.list(asked.request)
 
-    def _models(self, parts: list[str]) -> Exchange:
-        names = {tape.model: None for tape in self._library.tapes if tape.model} | (
+    async def _retrieve(self, asked: _Asked) -> Exchange:
+        asked.seen.answered_by = "store"
+        return await self._stored.retrieve(asked.id)
+
+    async def _update(self, asked: _Asked) -> Exchange:
+        body = await _read_body(asked)
+        asked.seen.answered_by = "store"
+        return await self._stored.update(asked.id, body)
+
+    async def _delete(self, asked: _Asked) -> Exchange:
+        asked.seen.answered_by = "store"
+        return await self._stored.delete(asked.id)
+
+    async def _messages(self, asked: _Asked) -> Exchange:
+        asked.seen.answered_by = "store"
+        return await self._stored.messages(asked.id, asked.request)
+
+    async def _health(self, _asked: _Asked) -> Exchange:
+        return json_exchange({"status": "ok", "tapes": len(self._library.tapes), "echo": self._echo})
+
+    async def _models(self, _asked: _Asked) -> Exchange:
+        return json_exchange({"object": "list", "data": self._all_models()})
+
+    async def _model(self, asked: _Asked) -> Exchange:
+        for model in self._all_models():
+            if model["id"] == asked.id:
+                return json_exchange(model)
+        raise Refusal(404, f"there is no model {asked.id[:80]!r}", code="model_not_found", param="model")
+
+    def _all_models(self) -> list[dict[str, Any]]:
+        names = dict.fromkeys(tape.model for tape in self._library.tapes if tape.model) | (
             {"echo": None} if self._echo else {}
         )
-        models = [{"id": name, "object": "model", "created": self._started, "owned_by": "chatstream"} for name in names]
-        if not parts:
-            return json_exchange({"object": "list", "data": models})
-        for model in models:
-            if model["id"] == parts[0]:
-                return json_exchange(model)
-        raise Refusal(404, f"there is no model {parts[0][:80]!r}", code="model_not_found", param="model")
+        return [{"id": name, "object": "model", "created": self._started, "owned_by": "chatstream"} for name in names]
 
-    async def _page(self) -> Exchange:
+    async def _page(self, _asked: _Asked) -> Exchange:
         html = render(
             base_url=self._base_url,
             tapes=[_tape_row(tape) for tape in self._library.tapes[:_MOST_TAPES]],
@@ -228,11 +242,18 @@ class Routes:
         return f"req_{hashlib.sha256(b'%d %d' % (self._seed, number)).hexdigest()[:32]}"
 
 
-def _read_body(request: Request) -> Any:
+async def _read_body(asked: _Asked) -> Any:
     """The JSON value of a body; Refusal for what is none."""
-    check_json(request)
+    content = asked.request.body
+    check_json(asked.request)
+    value = await in_thread(_json_of, content) if len(content) > _LARGE_BODY else _json_of(content)
+    asked.seen.content = content
+    return value
+
+
+def _json_of(content: bytes) -> Any:
     try:
-        value, flags = read_json(request.body)
+        value, flags = read_json(content)
     except (StreamProtocolError, StreamLimitError) as error:
         raise Refusal(400, f"the body is no JSON that can be read: {error}", code="invalid_json") from None
     if flags & BAD_UTF8:
@@ -268,22 +289,26 @@ def _request_row(seen: SeenRequest) -> RequestRow:
         stream=seen.stream,
         answered_by=seen.answered_by or None,
         fault=", ".join(seen.faults) or None,
+        outcome=seen.code or seen.outcome or None,
         milliseconds=seen.seconds * 1000 if seen.outcome else None,
     )
 
 
-def _parts(path: str) -> list[str]:
+def _parts(parts: list[str]) -> _Path:
     """The parts of a path. Base URLs are told with /v1 and without, and clients add one too: none is fine, and two."""
-    parts = [part for part in path.split("/") if part]
-    while parts[:1] == ["v1"]:
-        del parts[0]
-    # Names of models have slashes in them.
-    return ["models", "/".join(parts[1:])] if parts[:1] == ["models"] and len(parts) > 1 else parts
+    start = next((place for place, part in enumerate(parts) if part != "v1"), len(parts))
+    if parts[start : start + 1] == ["models"] and len(parts) > start + 1:
+        return "models", "/".join(parts[start + 1 :])  # names of models have slashes in them, as they are written
+    return tuple(parts[start:])
 
 
-def _is_like(parts: list[str], path: tuple[str, ...]) -> bool:
-    return len(parts) == len(path) and all(there in {"{id}", part} for part, there in zip(parts, path, strict=True))
+def _shown(path: str, route: _Path | None) -> str:
+    """The path for the log: of one that is not known, only the words that are ours."""
+    if route is not None:
+        return "/" + "/".join([*(["v1"] if _is_api(route) else []), *route])
+    words = (part if part in _WORDS else "…" for part in path.split("/")[1:_MOST_WORDS])
+    return f"/{'/'.join(words)} (no such path)"
 
 
-def _is_api(path: tuple[str, ...]) -> bool:
-    return path[:1] in {("chat",), ("models",)}
+def _is_api(route: _Path) -> bool:
+    return route[:1] in {("chat",), ("models",)}

@@ -11,13 +11,19 @@ import logging
 import time
 import traceback
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-__all__ = ["SeenRequest", "SeenRequests", "note_bug"]
+from chatstream.errors import StreamLimitError, StreamProtocolError
+from chatstream.jsontext import read_json
 
-logger = logging.getLogger("chatstream.server")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SeenRequest", "SeenRequests", "logger", "note_bug"]
+
+logger: logging.Logger = logging.getLogger("chatstream.server")
 
 _MOST = 200
 _LONGEST_PATH = 200  # characters
@@ -35,9 +41,10 @@ class SeenRequest(msgspec.Struct, kw_only=True):
     """A request and what became of it. It is filled in while the request is being answered.
 
     ``number`` counts from 1. ``time``: Unix seconds. ``route``: the path with a placeholder for what varies, such as
-    ``/v1/chat/completions/{id}``. ``body``: the JSON value that was sent, None for none or one too large to keep.
-    ``answered_by``: the name of the tape, ``echo``, ``store``, or empty for what was refused. ``faults``: those that
-    struck. ``outcome``: ``sent``, or why the answer did not get to its end. ``seconds``: until it was sent.
+    ``/v1/chat/completions/{id}``. ``content``: the body as it was sent, empty for none and for one too large to keep.
+    ``code``: of the error, if it was refused. ``answered_by``: the name of the tape, ``echo``, ``store`` for stored
+    completions, else empty. ``faults``: those that made a difference. ``outcome``: ``sent``, or why the answer did not
+    get to its end. ``seconds``: until it was sent.
     """
 
     number: int
@@ -46,9 +53,9 @@ class SeenRequest(msgspec.Struct, kw_only=True):
     path: str
     route: str = ""
     request_id: str = ""
-    body: Any = None
-    size: int = 0
+    content: bytes = b""
     status: int = 0
+    code: str = ""
     model: str | None = None
     stream: bool = False
     answered_by: str = ""
@@ -56,15 +63,24 @@ class SeenRequest(msgspec.Struct, kw_only=True):
     outcome: str = ""
     seconds: float = 0.0
 
+    @property
+    def body(self) -> Any:
+        """The JSON value that was sent; None if there is none."""
+        # Read anew each time: a value takes many times the memory of its text, and few are looked at.
+        try:
+            return read_json(self.content)[0] if self.content else None
+        except (StreamProtocolError, StreamLimitError):
+            return None
+
 
 class SeenRequests:
     """The last 200 requests, oldest first, as far as their bodies fit into 16 MiB."""
 
     def __init__(self) -> None:
         self._kept: deque[SeenRequest] = deque(maxlen=_MOST)
-        self.total = 0
+        self.total: int = 0
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[SeenRequest]:
         return iter(list(self._kept))
 
     def begin(self, method: str, path: str) -> SeenRequest:
@@ -78,16 +94,20 @@ class SeenRequests:
         """It is over: log it."""
         seen.outcome, seen.seconds = outcome, seconds
         method = seen.method if seen.method in _METHODS else "-"  # any word may stand there
-        parts = [method, seen.route or "(no such path)", str(seen.status)]
+        parts = [method, seen.route, str(seen.status)]
+        parts += [seen.code] if seen.code else []
         parts += [seen.answered_by] if seen.answered_by else []
         parts += [f"fault {', '.join(seen.faults)}"] if seen.faults else []
         parts += [outcome] if outcome != "sent" else []
-        logger.info("%s in %.0f ms", " ".join(parts), seconds * 1000)
+        line = "".join(
+            letter if letter.isprintable() else "\ufffd" for letter in " ".join(parts)
+        )  # a tape's name is any
+        logger.info("%s in %.0f ms", line, seconds * 1000)
         self._forget_bodies()
 
     def _forget_bodies(self) -> None:
         left = _MOST_BYTES
         for seen in reversed(self._kept):
-            left -= seen.size
+            left -= len(seen.content)
             if left < 0:
-                seen.body, seen.size = None, 0
+                seen.content = b""

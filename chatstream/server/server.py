@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import socket
 from contextlib import ExitStack
@@ -20,12 +21,13 @@ import anyio.from_thread
 from chatstream.recording import Fault, Recording
 from chatstream.server.completions import Completions
 from chatstream.server.connection import Connection
+from chatstream.server.faults import RequestFaults
 from chatstream.server.guard import Guard
 from chatstream.server.http import Refusal
 from chatstream.server.library import Library, Source
 from chatstream.server.limits import ServerLimits
 from chatstream.server.routes import Routes
-from chatstream.server.seen import SeenRequest, SeenRequests, note_bug
+from chatstream.server.seen import SeenRequest, SeenRequests, logger, note_bug
 from chatstream.server.sockets import Socket
 from chatstream.server.store import CompletionStore
 from chatstream.server.stored import StoredCompletions
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["ReplayServer"]
 
 _BACKLOG = 1024
+_LAST_PORT = 65535
 _PATIENCE = 0.1  # seconds until another try, when there are no file descriptors left
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -59,9 +62,9 @@ class ReplayServer:
     responder answer, and is the default where there are no tapes. ``db``: the file that stored completions are kept in,
     or ``":memory:"``. ``speed``: of tapes, 2.0 is twice as fast, None without waiting. ``faults``: what goes wrong,
     such as ``"stall:2,after=3"``; ``fault_header``: whether a request may say so too, in ``X-Chatstream-Fault``.
-    ``seed``: of the faults, and of ids. ``api_key``: what must be shown; needed for a ``host`` that other machines can
-    reach. ``allowed_hosts``: names besides this machine's that the Host header may have. ``grace``: seconds
-    that open streams get when it stops.
+    ``port``: 0 for any that is free; of several, the first that is free. ``seed``: of the faults, and of ids.
+    ``api_key``: what must be shown; needed for a ``host`` that other machines can reach. ``allowed_hosts``: names
+    besides this machine's that the Host header may have. ``grace``: seconds that open streams get when it stops.
 
     ValueError for options that make no sense, and for a file that is no database of its own; OSError for a tape or
     database that cannot be opened, and for a port that is taken.
@@ -72,13 +75,13 @@ class ReplayServer:
         tapes: Source | Iterable[Source] = (),
         *,
         match: Level | Sequence[Level] = ("exact", "message"),
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         on_miss: Literal["error", "echo"] | None = None,
         db: str | os.PathLike[str] = ":memory:",
         host: str = "127.0.0.1",
-        port: int = 0,
+        port: int | Sequence[int] = 0,
         api_key: str | None = None,
-        allowed_hosts: Iterable[str] = (),
+        allowed_hosts: str | Iterable[str] = (),
         speed: float | None = 1.0,
         faults: str | Fault | Iterable[str | Fault] = (),
         fault_header: bool = False,
@@ -88,19 +91,21 @@ class ReplayServer:
     ) -> None:
         if on_miss not in {None, "error", "echo"}:
             raise ValueError(f"on_miss is 'error' or 'echo', not {on_miss!r}")
-        if speed is not None and not speed > 0:
+        if speed is not None and not (isinstance(speed, int | float) and 0 < speed < math.inf):
             raise ValueError(f"speed is a number greater than 0, or None for without waiting, not {speed!r}")
+        _check_options(port, grace, seed)
         sources = [tapes] if isinstance(tapes, str | os.PathLike | Recording) else list(tapes)
         levels: Sequence[Level] = [match] if isinstance(match, str) else match
-        self._library = Library(sources, match=levels, ignore=ignore)
-        self._guard = Guard(host=host, api_key=api_key, allowed_hosts=allowed_hosts)
+        self._library = Library(sources, match=levels, ignore=[ignore] if isinstance(ignore, str) else ignore)
+        names = [allowed_hosts] if isinstance(allowed_hosts, str) else allowed_hosts
+        self._guard = Guard(host=host, api_key=api_key, allowed_hosts=names)
         self._echo = not self._library.tapes if on_miss is None else on_miss == "echo"
         given = [faults] if isinstance(faults, str | Fault) else faults
         self._faults = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in given]
         self._fault_header = fault_header
         self._db = db
         self._host = host
-        self._port = port
+        self._ports = [port] if isinstance(port, int) else list(port)
         self._speed = speed
         self._seed = seed
         self._grace = grace
@@ -137,9 +142,19 @@ class ReplayServer:
         return list(self._seen)
 
     @property
-    def tapes(self) -> list[str]:
+    def tape_names(self) -> list[str]:
         """The names of the tapes, as ``X-Chatstream-Tape`` and the page have them."""
         return [tape.name for tape in self._library.tapes]
+
+    @property
+    def echo(self) -> bool:
+        """Whether the built-in responder answers what no tape does."""
+        return self._echo
+
+    @property
+    def busy(self) -> int:
+        """How many connections an answer is going out on, just now."""
+        return sum(connection.is_busy for connection in self._connections)
 
     @property
     def notes(self) -> list[str]:
@@ -150,7 +165,10 @@ class ReplayServer:
 
     async def __aenter__(self) -> Self:
         """Listen, in the event loop that is there."""
-        self._open()
+        if self._listener is not None:
+            raise RuntimeError("the server is running already")
+        await anyio.to_thread.run_sync(self._open)  # another process may hold the database for a while
+        self._stopping = anyio.Event()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # trio
@@ -193,19 +211,25 @@ class ReplayServer:
 
     def _open(self) -> None:
         """Do all that may fail."""
-        if self._listener is not None:
-            raise RuntimeError("the server is running already")
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         with ExitStack() as stack:
             store = stack.enter_context(CompletionStore(self._db))
-            listener = stack.enter_context(
-                socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
-            )
+            listener = stack.enter_context(self._listen())
             listener.setblocking(False)  # noqa: FBT003  the socket module's own
             self._listener = listener
-            self._stopping = anyio.Event()
             self._routes = self._made_routes(store)
             self._opened = stack.pop_all()
+        for note in self.notes:
+            logger.warning("note: %s", note)
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        for port in self._ports[:-1]:
+            try:
+                return socket.create_server((self._host, port), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        return socket.create_server((self._host, self._ports[-1]), family=family, backlog=_BACKLOG)
 
     def _close(self) -> None:
         self._listener = None
@@ -228,8 +252,7 @@ class ReplayServer:
             stored=stored,
             seen=self._seen,
             echo=self._echo,
-            faults=self._faults,
-            fault_header=self._fault_header,
+            faults=RequestFaults(self._faults, header=self._fault_header, seed=self._seed),
             seed=self._seed,
             base_url=self.base_url,
         )
@@ -271,8 +294,19 @@ class ReplayServer:
         if self._stopping.is_set():  # it was accepted just before
             connection.stop()
         try:
-            await connection.serve(self._routes.handle, self._routes.refused)
+            await connection.serve(self._routes.handle, self._routes.refused, self._routes.admit)
         except Exception as error:  # noqa: BLE001  a bug must not take the other connections along
             note_bug(error)
         finally:
             self._connections.discard(connection)
+
+
+def _check_options(port: int | Sequence[int], grace: float, seed: int) -> None:
+    """ValueError for what would only fail later, and less clearly."""
+    ports = [port] if isinstance(port, int) else list(port)
+    if not ports or not all(isinstance(one, int) and 0 <= one <= _LAST_PORT for one in ports):
+        raise ValueError(f"a port is a number from 0 to {_LAST_PORT}, not {port!r}")
+    if not (isinstance(grace, int | float) and 0 <= grace < math.inf):
+        raise ValueError(f"grace is a number of seconds, not {grace!r}")
+    if not isinstance(seed, int):
+        raise ValueError(f"seed is a whole number, not {seed!r}")  # noqa: TRY004  as all options

@@ -73,14 +73,15 @@ class CompletionStore:
         request: Mapping[str, Any],
         *,
         request_id: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Keep a completion, with the messages of its request; it is on the disk when this returns.
 
-        One with the same id is replaced, and the new one is the newest of all. TypeError unless it has an id,
-        ValueError for what is nested too deeply to be read again.
+        False where its id is taken: nothing is stored then. The id of one that was deleted is free again. TypeError
+        unless it has an id, ValueError for what is nested too deeply to be read again.
         """
+        id = _id(completion.get("id"))
         row = {
-            "id": _id(completion.get("id")),
+            "id": id,
             "model": _text(completion.get("model")),
             "created": _integer(completion.get("created")),
             "opening": mend(opening(completion)),
@@ -88,13 +89,15 @@ class CompletionStore:
         }
         texts = [_json(message) for message in messages]
         with self._database.writing() as run:
-            # Not INSERT OR REPLACE: the deletion is to take messages and metadata with it.
-            run("DELETE FROM completions WHERE id = :id", row)
+            if _living(run, id) is not None:
+                return False
+            run("DELETE FROM completions WHERE id = :id", row)  # what is left of a deleted one
             statement = "INSERT INTO completions (id, model, created, opening, completion)"
             sequence = run(f"{statement} VALUES (:id, :model, :created, :opening, :completion)", row).lastrowid
             for number, text in enumerate(texts):
                 run("INSERT INTO messages (sequence, number, message) VALUES (?, ?, ?)", (sequence, number, text))
             _set_metadata(run, sequence, metadata)
+        return True
 
     def get(self, id: str) -> dict[str, Any] | None:
         """The completion as the API gives a stored one, with ``metadata``; None if there is none of that id."""
@@ -171,7 +174,8 @@ class CompletionStore:
         """A page of the completions in the order in which they were stored, or the other way round.
 
         ``after``: the id that the page begins after, also of one that was deleted since; UnknownCursorError if there
-        never was one. A completion that is stored again while somebody pages moves to the end, as a cursor too.
+        never was one. The id of one that was
+        deleted and is stored again has moved to the end, as a cursor too.
         ``model`` and ``metadata``: only completions of that model, and with every one of these pairs. ``limit`` is at
         least 1.
         """

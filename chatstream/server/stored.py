@@ -7,6 +7,7 @@ question at a time; what it cannot do because of the disk is a 500 that says so.
 from __future__ import annotations
 
 import re
+import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
@@ -42,10 +43,11 @@ class StoredCompletions:
         self._store = store
         self._one_at_a_time = anyio.CapacityLimiter(1)
 
-    async def keep(self, completion: dict[str, Any], request: dict[str, Any], request_id: str) -> None:
-        """Store a completion; it is on the disk when this returns."""
+    async def keep(self, completion: dict[str, Any], request: dict[str, Any], request_id: str) -> bool:
+        """Store a completion; it is on the disk when this returns. False if its id is taken: nothing is replaced."""
         messages: list[dict[str, Any]] = request.get("messages") or []
-        await self._ask(self._store.put, completion, messages, request.get("metadata"), request, request_id=request_id)
+        metadata = request.get("metadata")
+        return await self._ask(self._store.put, completion, messages, metadata, request, request_id=request_id)
 
     async def list(self, request: Request) -> Exchange:
         """A page of the completions."""
@@ -63,7 +65,7 @@ class StoredCompletions:
     async def update(self, id: str, body: object) -> Exchange:
         """One completion, with new metadata."""
         if (problem := metadata_problem(body)) is not None:
-            raise Refusal(problem.status, problem.message, code=problem.code, param=problem.param)
+            raise Refusal.of(problem)
         metadata = cast("dict[str, dict[str, str] | None]", body).get("metadata")
         return json_exchange(_found(await self._ask(self._store.update, id, metadata), id))
 
@@ -95,8 +97,8 @@ class StoredCompletions:
     async def _ask(self, question: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         try:
             return await anyio.to_thread.run_sync(partial(question, *arguments, **options), limiter=self._one_at_a_time)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
             raise Refusal(500, f"the database cannot be used: {reason}", code="database_error") from error
 
 

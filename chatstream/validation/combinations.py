@@ -44,8 +44,9 @@ def _lonely_options(body: Body) -> Iterator[Problem]:
         yield _clash((None, "top_logprobs"), "allowed only with logprobs: true")
     if body.get("function_call") is not None and not body.get("functions"):
         yield _clash((None, "function_call"), "allowed only with functions")
-    if body.get("tool_choice") is not None and not body.get("tools"):
-        yield _clash((None, "tool_choice"), "allowed only with tools")
+    for name in ("tool_choice", "parallel_tool_calls"):
+        if body.get(name) is not None and not body.get("tools"):
+            yield _clash((None, name), "allowed only with tools")
 
 
 def _rivals(body: Body) -> Iterator[Problem]:

@@ -81,9 +81,13 @@ def _strings(high: int) -> Limits:
     return {"string": check}
 
 
+def _not_empty(value: Any, path: Path) -> Iterable[Problem]:
+    return () if value else (problem(path, "must not be empty", "empty_string"),)
+
+
 def _name(value: Any, path: Path) -> Iterable[Problem]:
     if not value:
-        return (problem(path, "must not be empty", "empty_string"),)
+        return _not_empty(value, path)
     if len(value) > _LONGEST_NAME:
         return (_too_long(path, "a name", _LONGEST_NAME, len(value)),)
     if not _NAME.fullmatch(value):
@@ -122,18 +126,19 @@ BODY_LIMITS: Mapping[str, Limits] = {
     "max_completion_tokens": _integers(1),
     "max_tokens": _integers(1),
     "metadata": _PAIRS,
+    "model": {"string": _not_empty},
     "n": _integers(1, 128),
     "presence_penalty": _numbers(-2, 2),
     "safety_identifier": _strings(128),
     "stop": _arrays(0, 4),
     "temperature": _numbers(0, 2),
-    "tools": _arrays(0, 128),
+    "tools": _arrays(1, 128),
     "top_logprobs": _integers(0, 20),
     "top_p": _numbers(0, 1),
 }
 
 LIMITS: Mapping[object, Mapping[str, Limits]] = {
-    ChatCompletionAssistantMessageParam: _WITH_CONTENT,
+    ChatCompletionAssistantMessageParam: {"content": _SOME, "tool_calls": _SOME},
     ChatCompletionDeveloperMessageParam: _WITH_CONTENT,
     ChatCompletionPredictionContentParam: _WITH_CONTENT,
     ChatCompletionSystemMessageParam: _WITH_CONTENT,

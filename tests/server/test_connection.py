@@ -212,7 +212,8 @@ BAD = {
     "a negative length": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     "a length of 21 digits": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000000000000000\r\n\r\n",
-    "a bad chunk": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "a bad chunk": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "a length told in two ways": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
 }
 
 
@@ -451,3 +452,42 @@ def test_an_odd_header_on_a_tape_is_sent_as_far_as_it_can_be():
     assert answer.ended == "whole"
     assert answer.headers["x-a"] == "b"
     assert not {"bad name", "x-line", "evil", "content-length", "x-number"} & answer.headers.keys()
+
+
+def test_a_client_that_sends_much_and_goes_is_noticed_in_a_stall():
+    with ReplayServer(speed=None, faults="stall,after=1") as server:
+        for _ in range(3):
+            with RawClient(server) as client:
+                client.send("POST", "/v1/chat/completions", body={**ECHO, "stream": True})
+                client.socket.recv(10)
+                client.socket.sendall(b"x" * 200_000)
+                client.socket.settimeout(1)
+        eventually(lambda: not server._connections)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({}, 401),
+    ],
+)
+def test_a_large_body_is_not_read_from_whoever_may_not_send_it(headers, status):
+    with ReplayServer(api_key="the-key") as server, RawClient(server) as client:
+        key = {} if status == 401 else {"Authorization": "Bearer the-key"}
+        whole = head(server, "POST", "/v1/chat/completions", {**key, **headers}, b"x" * 20_000_000)
+        client.socket.sendall(whole[:1000])
+        answer = client.answer()
+        assert answer.status == status
+        assert answer.headers["connection"] == "close"
+
+
+def test_what_came_too_much_ahead_is_thrown_away_and_ends_the_connection():
+    with ReplayServer(speed=1.0) as server, RawClient(server) as client:
+        client.send("POST", "/v1/chat/completions", body={**ECHO, "stream": True})
+        client.socket.sendall(head(server, "GET", "/health") * 8000)
+        answer = client.answer()
+        assert answer.ended == "whole"
+        assert client.is_closed()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from chatstream.chunking import blocks_of, chunks_of
+from chatstream.chunking import chunks_of
 from chatstream.jsontext import plain, read_json, write_json
 from chatstream.server.echo import FINGERPRINT, answer, cut
 from chatstream.server.echo.calls import plan
@@ -19,7 +19,7 @@ from chatstream.server.echo.tokens import count
 from chatstream.server.samples import UnusableSchemaError
 from chatstream.types import ChatCompletion, build
 from made_up import ODD, spoil
-from wire import dump, read
+from wire import dump, read, wire
 
 WEATHER = {
     "type": "object",
@@ -140,7 +140,8 @@ def test_after_tools_have_answered_the_text_is_about_that():
     assert made["finish_reason"] == "stop"
     assert "now returned: noon" in made["message"]["content"]
     assert "old returned: done" in made["message"]["content"]
-    assert called(messages=messages, tools=TOOLS, tool_choice="required")[0] == ["get_weather"]
+    for forced in ("required", {"type": "function", "function": {"name": "now"}}):
+        assert called(messages=messages, tools=TOOLS, tool_choice=forced)[0] == []
 
 
 def test_the_same_request_and_id_give_the_same_answer():
@@ -284,10 +285,10 @@ def test_a_custom_tool_gets_a_text_or_one_for_its_regex():
 
 def test_a_legacy_function_is_called():
     functions = [{"name": "f", "parameters": WEATHER}, {"name": "g"}]
-    for asked in ({"said": "call g call f"}, {"function_call": {"name": "g"}}):
+    for asked, reason in (({"said": "call g call f"}, "function_call"), ({"function_call": {"name": "g"}}, "stop")):
         made = choice(**asked, functions=functions)
         assert made["message"]["function_call"] == {"name": "g", "arguments": "{}"}
-        assert made["finish_reason"] == "function_call"
+        assert made["finish_reason"] == reason
         assert "tool_calls" not in made["message"]
     assert "function_call" not in message("call g", functions=functions, function_call="none")
 
@@ -481,7 +482,7 @@ def as_streamed(made):
 @given(requests, st.booleans())
 def test_the_stream_of_an_answer_is_the_answer(body, cached):
     made = answer(body, id="chatcmpl-1", created=1, cached=cached)
-    parser, events = read(blocks_of(chunks_of(made, include_usage=True, pieces=cut)))
+    parser, events = read([wire(chunks_of(made, include_usage=True, pieces=cut))])
     assert events[-1].end.kind == "complete"
     assert dump(parser.snapshot) == as_streamed(made)
     assert parser.anomalies == []

@@ -21,9 +21,9 @@ def server():
         yield running
 
 
-def struck(server, fault, *, stream=True, timeout=10):
+def struck(server, fault, *, stream=True, timeout=10, told=True):
     answer = post(server, STREAM if stream else ECHO, {"X-Chatstream-Fault": fault}, timeout=timeout)
-    assert server.requests[-1].faults == [str(Fault.parse(fault))]
+    assert server.requests[-1].faults == ([str(Fault.parse(fault))] if told else [])
     return answer
 
 
@@ -166,14 +166,14 @@ def test_malformed_spoils_the_json_of_one_event(server):
     ],
 )
 def test_events_are_missing_doubled_or_changed_places(server, fault, expected):
-    answer = struck(server, fault)
+    answer = struck(server, fault, told=fault != "drop_event:99")
     assert answer.body.decode() == "".join(BLOCKS[index] for index in expected)
     assert answer.ended == "whole"
 
 
 @pytest.mark.parametrize("fault", ["drop_event", "duplicate_event", "reorder", "no_done"])
 def test_one_answer_has_no_events_to_change(server, fault):
-    answer = struck(server, fault, stream=False)
+    answer = struck(server, fault, stream=False, told=False)
     assert answer.json["choices"][0]["message"]["content"] == "".join(TEXTS)
 
 
@@ -385,6 +385,15 @@ def test_the_time_of_a_fault_does_not_keep_others_waiting(server):
         assert time.perf_counter() - began < 2
 
 
+def test_a_fault_that_refuses_is_all_that_comes():
+    faults = ["disconnect:1,times=1", "rate_limit:0.01,times=1"]
+    with ReplayServer(speed=None, faults=faults) as server:
+        answer = post(server, STREAM)
+        assert (answer.status, answer.ended) == (429, "whole")
+        assert server.requests[-1].faults == ["rate_limit:0.01,times=1"]
+        assert post(server, STREAM).ended == "whole"
+
+
 def test_a_fault_in_a_header_counts_the_requests_that_have_the_same_one():
     with ReplayServer(speed=None, fault_header=True) as server:
         post(server)
@@ -398,4 +407,4 @@ def test_the_header_faults_that_are_counted_are_limited():
         for number in range(1001):
             header = {"X-Chatstream-Fault": f"status:503,times={number + 1}"}
             assert client.ask("GET", "/v1/models", header).status == 503
-        assert len(server._routes._asked_for) <= 1000
+        assert len(server._routes._faults._spelled) <= 1000

@@ -32,6 +32,10 @@ def status(check, *arguments, **options):
         ("", False),
         ("0.0.0.0", False),
         ("[::2]", False),
+        ("[::1].evil.example", False),
+        ("127.0.0.1:80@evil.example", False),
+        ("127.0.0.1, evil.example", False),
+        ("127.0.0.1/", False),
     ],
 )
 def test_on_loopback_only_names_of_this_machine_get_through(host, allowed):
@@ -100,10 +104,15 @@ def test_a_browser_is_made_to_ask_for_the_key_and_the_key_is_not_told():
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.local"])
 def test_off_loopback_there_must_be_a_key_and_then_any_name_will_do(host):
     assert not is_loopback(host)
-    for nothing in (None, ""):
-        with pytest.raises(ValueError, match="set an API key"):
-            Guard(host=host, api_key=nothing)
+    with pytest.raises(ValueError, match="set an API key"):
+        Guard(host=host, api_key=None)
     assert status(Guard(host=host, api_key="k").check_origin, {"host": "anything.example"}) is None
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_an_empty_key_is_not_taken_for_none(key):
+    with pytest.raises(ValueError, match="the API key is empty"):
+        Guard(host="127.0.0.1", api_key=key)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LocalHost"])

@@ -16,7 +16,7 @@ BASE = "http://127.0.0.1:8080/v1"
 TAPE = TapeRow(name="paris.tape.jsonl", form="tape", model="m1", reads=1212, seconds=4.318, served=3)
 REQUEST = RequestRow(
     time=1738960610.7, method="POST", path="/v1/chat/completions", status=200, model="m1", stream=True,
-    answered_by="paris.tape.jsonl", fault="stall:2", milliseconds=4321.4,
+    answered_by="paris.tape.jsonl", fault="stall:2", outcome="sent", milliseconds=4321.4,
 )  # fmt: skip
 COMPLETION = CompletionRow("chatcmpl-1", "m1", 1738960610, "It is 18 °C & sunny")
 VOID = {"meta"}
@@ -98,6 +98,7 @@ def test_the_page_lists_tapes_requests_and_stored_completions():
         "Streamed": "yes",
         "Answered by": "paris.tape.jsonl",
         "Fault": "stall:2",
+        "Outcome": "sent",
         "Took": "4,321 ms",
     }
     assert dict(zip(completions.head, completions.rows[0], strict=True)) == {
@@ -116,7 +117,7 @@ def test_rows_are_shown_in_the_order_in_which_they_come():
 def test_what_is_not_known_is_a_dash_and_a_request_without_an_answer_is_open():
     request = RequestRow(time=0, method="GET", path="/")
     tables = page(requests=[request], completions=[CompletionRow("c1", None, None, "")]).tables
-    assert tables[0].rows == [["1970-01-01 00:00:00", "GET", "/", "open", "\u2013", "no", "\u2013", "\u2013", "\u2013"]]
+    assert tables[0].rows == [["1970-01-01 00:00:00", "GET", "/", "open", "\u2013", "no", *["\u2013"] * 4]]
     assert tables[1].rows == [["\u2013", "c1", "\u2013", "\u2013"]]
 
 
@@ -168,12 +169,12 @@ def test_an_empty_page_says_what_to_do():
         assert "Authorization" not in " ".join(line)
 
 
-def test_a_line_to_try_asks_for_the_model_of_a_tape_and_shows_where_the_key_goes():
-    (_, line) = lines(
-        page(tapes=[TapeRow(name="a", form="sse", model=None, reads=1, seconds=0, served=0), TAPE], key_needed=True)
-    )
-    assert "Authorization: Bearer YOUR_KEY" in line
-    assert read_json(line[-1].encode())[0]["model"] == "m1"
+def test_a_line_to_try_is_there_where_the_echo_answers_it_and_shows_where_the_key_goes():
+    lines_to_try = lines(page(tapes=[TAPE], key_needed=True))
+    assert len(lines_to_try) == 2
+    assert all("Authorization: Bearer YOUR_KEY" in line for line in lines_to_try)
+    assert {read_json(line[-1].encode())[0]["model"] for line in lines_to_try} == {"echo"}
+    assert lines(page(tapes=[TAPE], echo=False)) == []
 
 
 def test_completions_are_linked_where_no_key_stands_in_the_way():
@@ -209,7 +210,7 @@ def test_the_page_is_made_for_readers_of_every_kind():
     named = [value for tag, name, value in shown.attributes if (tag, name) == ("div", "aria-labelledby")]
     assert headings == named == ["tapes", "requests", "completions"]
     assert [value for tag, name, value in shown.attributes if name == "tabindex"] == ["0"] * 3
-    assert [value for tag, name, value in shown.attributes if tag == "th" and name == "scope"] == ["col"] * 19
+    assert [value for tag, name, value in shown.attributes if tag == "th" and name == "scope"] == ["col"] * 20
 
 
 def contrast(one, other):

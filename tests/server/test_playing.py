@@ -2,13 +2,17 @@
 
 import gzip
 import json
+import time
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatstream import ChatCompletionStream
-from chatstream.recording import Recording
+from chatstream.recording import Exchange, Read, Recording
 from chatstream.server import ReplayServer
+from chatstream.server.playing import paced, renamed
 from serving import DONE, ECHO, ask, delta, events, play, post, text_of
 
 STREAM = {**ECHO, "stream": True}
@@ -266,7 +270,7 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_files_of_all_kinds_are_served_both_ways(tmp_path, name):
     with serve(write(tmp_path / name, KINDS[name])) as server:
-        assert server.tapes == [name]
+        assert server.tape_names == [name]
         stream = post(server, STREAM)
         assert text_of(stream) == "One two three"
         assert events(stream)[-1] == "[DONE]"
@@ -285,7 +289,7 @@ def test_an_event_stream_from_a_file_has_its_very_bytes(tmp_path):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"nonsense", b'{"tape":1}\n', b'{"tape":1}\n[0,"h",{"status":200}]\n', b'{"tape":2}\n', bytes(range(256))],
+    [b"", b'{"tape":1}\n', b'{"tape":1}\n[0,"h",{"status":200}]\n', b'{"tape":2}\n'],
 )
 def test_a_file_with_no_answer_in_it_is_served_and_breaks_nothing(tmp_path, data):
     with serve(write(tmp_path / "odd.jsonl", data)) as server:
@@ -293,6 +297,12 @@ def test_a_file_with_no_answer_in_it_is_served_and_breaks_nothing(tmp_path, data
         assert post(server).status >= 400
         assert ask(server, "GET", "/health").status == 200
         assert ask(server, "GET", "/").status == 200
+
+
+@pytest.mark.parametrize("data", [b"nonsense", bytes(range(256)), b'{"a":1}', b'[0,"q",{}]\n[0,"j",{}]\n', b"<html>"])
+def test_a_file_that_is_no_recording_is_refused_by_its_name(tmp_path, data):
+    with pytest.raises(ValueError, match=r"odd\.jsonl is no recording"):
+        ReplayServer(write(tmp_path / "odd.jsonl", data))
 
 
 # Which tape
@@ -305,7 +315,7 @@ def test_a_request_can_name_its_tape(tmp_path):
         write(tapes / name, "".join([delta(name), DONE]).encode())
     write(tmp_path / "secret.sse", b"data: secret\n\n")
     with ReplayServer(tapes, speed=None) as server:
-        for name in server.tapes:
+        for name in server.tape_names:
             header = {"X-Chatstream-Tape": name.encode().decode("latin-1")}  # as bytes of UTF-8
             assert text_of(post(server, STREAM, header)) == name
         for name in ("../secret.sse", "/etc/passwd", "", "A.sse", str(tapes / "a.sse"), "./a.sse"):
@@ -388,3 +398,90 @@ def test_an_answer_and_the_stream_made_of_it_add_up_to_the_same(conformance):
             assert value == whole.json["choices"][0]["message"].get(name) or name in {"tool_calls", "parsed"}, case[
                 "name"
             ]
+
+
+def test_a_tape_that_is_played_again_is_another_completion_and_stored_as_one():
+    with ReplayServer(play(delta("hi"), DONE), match="order", speed=None) as server:
+        for text in ("first", "second", "third"):
+            asked = {"model": "m", "messages": [{"role": "user", "content": text}], "store": True}
+            assert post(server, asked).status == 200
+        stored = ask(server, "GET", "/v1/chat/completions").json["data"]
+        said = [ask(server, "GET", f"/v1/chat/completions/{one['id']}/messages").json["data"] for one in stored]
+    assert [messages[0]["content"] for messages in said] == ["first", "second", "third"]
+    assert {one["model"] for one in stored} == {"m"}
+    assert all(isinstance(one["created"], int) for one in stored)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_id_of_an_answer_is_the_one_that_it_is_stored_under(stream):
+    recording = play(*(delta(text) for text in ("a", "b", "c")), DONE)
+    with ReplayServer(recording, match="order", speed=None) as server:
+        ids = []
+        for text in ("ann", "bob", "cid"):
+            asked = {"model": "m", "messages": [{"role": "user", "content": text}], "store": True, "stream": stream}
+            answer = post(server, asked)
+            told = {event["id"] for event in events(answer) if event != "[DONE]"} if stream else {answer.json["id"]}
+            (id,) = told
+            ids.append(id)
+            (message,) = ask(server, "GET", f"/v1/chat/completions/{id}/messages").json["data"]
+            assert message["content"] == text
+        assert len(set(ids)) == 3
+
+
+@given(st.lists(st.sampled_from([b'"id":"c"', b'"c"', b'"cc"', b"x", b"", b'"']), max_size=8), st.data())
+def test_another_id_stands_where_the_old_one_stood_and_the_reads_end_where_they_did(parts, data):
+    whole = b"".join(parts)
+    places = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
+    reads = [Read(0.5, whole[start:stop]) for start, stop in zip([0, *places], [*places, len(whole)], strict=True)]
+    before = Exchange(form="sse", name="x", reads=reads)
+    after = renamed(before, "c", "longer")
+    assert b"".join(read.data for read in after.reads) == whole.replace(b'"c"', b'"longer"')
+    assert [read.interval for read in after.reads] == [0.5] * len(reads)
+    back = renamed(after, "longer", "c")
+    assert b"".join(read.data for read in back.reads) == whole
+    inside = any(whole[max(0, place - 2) : place + 2].find(b'"c"') >= 0 for place in places)
+    assert inside or [read.data for read in back.reads] == [read.data for read in before.reads]
+
+
+def test_a_recorded_head_is_waited_for_at_the_speed_of_the_rest():
+    recording = Recording.parse(
+        b'{"tape":1}\n[30,"h",{"status":200}]\n[1,"s","data: [DONE]\\n\\n"]\n[20,"e",{"end":"eof"}]\n'
+    )
+    for speed, took in ((None, 0), (100.0, 0.51)):
+        exchange = paced(recording, speed)
+        assert (exchange.head, exchange.reads[0].interval, exchange.rest) == (
+            pytest.approx(30 / speed if speed else 0),
+            pytest.approx(31 / speed if speed else 0),
+            pytest.approx(20 / speed if speed else 0),
+        )
+        with ReplayServer(recording, match="order", speed=speed) as server:
+            began = time.perf_counter()
+            assert post(server, STREAM).ended == "whole"
+            assert took <= time.perf_counter() - began < took + 5
+
+
+def test_one_answer_comes_after_as_long_as_the_recording_took():
+    recording = play((0.2, delta("hi")), (0.2, DONE))
+    with ReplayServer(recording, match="order", speed=1.0) as server:
+        answer = post(server)
+        assert 0.3 < answer.first_byte < 5
+
+
+def test_json_is_called_json_however_it_was_read():
+    reads = [Read(0, b" "), Read(0, b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]}')]
+    recording = Recording(form="tape", name="x", reads=reads)
+    with ReplayServer(recording, match="order", speed=None) as server:
+        assert post(server).headers["content-type"] == "application/json"
+        assert text_of(post(server, STREAM)) == "hi"
+
+
+def test_headers_that_are_not_the_answers_own_are_not_passed_on():
+    headers = {"host": "evil", "te": "x", "x-kept": "yes", "x-long": "y" * 10_000, "x-request-id": "req_recorded"}
+    recording = Recording(
+        form="tape", name="x", response={"status": 200, "headers": headers}, reads=[Read(0, DONE.encode())]
+    )
+    with ReplayServer(recording, match="order", speed=None) as server:
+        answer = post(server, STREAM)
+        assert answer.headers["x-kept"] == "yes"
+        assert answer.headers["x-request-id"] == server.requests[-1].request_id == "req_recorded"
+        assert not {"host", "te", "x-long"} & set(answer.headers)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sqlite3
 
 import pytest
@@ -545,3 +546,50 @@ def test_all_of_it_goes_over_one_connection(storing):
         assert client.ask("GET", f"{PATH}/{id}/messages").status == 200
         assert client.ask("DELETE", f"{PATH}/{id}").status == 200
         assert client.ask("GET", f"{PATH}/{id}").status == 404
+
+
+def test_an_origin_that_is_told_twice_is_a_foreign_one():
+    with ReplayServer(speed=None) as server, RawClient(server) as client:
+        own = f"http://127.0.0.1:{server.port}"
+        lines = [
+            f"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:{server.port}",
+            "Origin: http://evil.example",
+            f"Origin: {own}",
+            "",
+            "",
+        ]
+        client.socket.sendall("\r\n".join(lines).encode())
+        assert client.answer().status == 403
+
+
+def test_an_id_with_a_slash_is_found_by_the_link_of_the_page():
+    chunk = {"id": "gen/1 ü", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    with ReplayServer(play(f"data: {json.dumps(chunk)}\n\n", DONE), match="order", speed=None) as server:
+        assert post(server, {**ECHO, "store": True}).status == 200
+        (link,) = re.findall(r'href="(/v1/chat/completions/[^"]+)"', ask(server, "GET", "/").body.decode())
+        assert ask(server, "GET", link).json["id"] == "gen/1 ü"
+        assert ask(server, "GET", f"{link}/messages").json["data"]
+        assert ask(server, "DELETE", link).json["deleted"] is True
+
+
+def test_ids_are_not_given_twice_by_two_servers_on_one_file(tmp_path):
+    ids = []
+    with ReplayServer(db=tmp_path / "db", speed=None) as one, ReplayServer(db=tmp_path / "db", speed=None) as other:
+        for server in (one, other, one, other):
+            post(server)
+            ids.append(post(server, {**ECHO, "store": True}).json["id"])
+        stored = [entry["id"] for entry in ask(one, "GET", "/v1/chat/completions").json["data"]]
+    with ReplayServer(db=tmp_path / "db", speed=None) as again:
+        ids.append(post(again, {**ECHO, "store": True}).json["id"])
+    assert len(set(ids)) == 5
+    assert stored == ids[:4]
+
+
+def test_a_database_that_is_damaged_from_outside_is_told_as_such(tmp_path):
+    with ReplayServer(db=tmp_path / "db", speed=None) as server:
+        other = sqlite3.connect(tmp_path / "db")
+        other.execute("DROP TABLE metadata")
+        other.commit()
+        other.close()
+        answer = post(server, {**ECHO, "store": True})
+        assert (answer.status, answer.error["code"]) == (500, "database_error")

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sqlite3
 import threading
 import time
 
@@ -125,7 +126,7 @@ def test_where_it_is_can_only_be_said_while_it_runs():
     for name in ("url", "base_url", "port"):
         with pytest.raises(RuntimeError, match="not running"):
             getattr(server, name)
-    assert (server.requests, server.tapes, server.notes) == ([], [], [])
+    assert (server.requests, server.tape_names, server.notes) == ([], [], [])
     with server:
         assert server.url == f"http://127.0.0.1:{server.port}"
         assert server.base_url == f"{server.url}/v1"
@@ -326,8 +327,8 @@ def test_options_come_one_or_several(tmp_path):
     path = tmp_path / "a.sse"
     path.write_text(delta("a") + DONE)
     for tapes in (path, str(path), Recording.load(path), [path], (path,), iter([path])):
-        assert ReplayServer(tapes).tapes == ["a.sse"]
-    assert ReplayServer([path, tmp_path]).tapes == ["a.sse", "a.sse#2"]
+        assert ReplayServer(tapes).tape_names == ["a.sse"]
+    assert ReplayServer([path, tmp_path]).tape_names == ["a.sse", "a.sse#2"]
     for faults in ("status:503", Fault("status", status=503), ["status:503"], iter([Fault("status", status=503)])):
         with ReplayServer(faults=faults) as server:
             assert post(server).status == 503
@@ -344,7 +345,7 @@ def test_requests_are_kept_with_their_bodies(running):
     assert (first.number, first.method, first.route, first.status) == (1, "POST", PATH, 200)
     assert (first.body, first.model, first.stream, first.answered_by) == (ECHO, "m", False, "echo")
     assert (second.status, second.body) == (400, None)
-    assert (third.status, third.route, third.path) == (404, "", "/nowhere")
+    assert (third.status, third.route, third.path) == (404, "/… (no such path)", "/nowhere")
     assert abs(first.time - time.time()) < 60
 
 
@@ -404,7 +405,7 @@ def test_nothing_of_a_request_gets_into_a_line_of_the_log(caplog):
                 assert planted["line"] not in client.answer().body.decode()
         kept = repr(server.requests)
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("chatstream")]
-    assert len(lines) == 18
+    assert len(lines) == 19  # one of them a note about the tape
     assert "canary" not in caplog.text
     assert planted["key"] not in kept
     assert planted["header"] not in kept
@@ -420,7 +421,7 @@ def test_a_line_of_the_log_says_what_was_asked_and_what_came_of_it(caplog):
     lines = [record.getMessage().partition(" in ")[0] for record in caplog.records]
     assert lines == [
         f"POST {PATH} 200 echo",
-        f"GET {PATH}/{{id}} 404 store",
+        f"GET {PATH}/{{id}} 404 not_found store",
         f"POST {PATH} 200 echo fault reset:1 cut off",
     ]
 
@@ -430,7 +431,7 @@ def test_a_bug_in_a_route_is_a_500_and_a_line_with_its_place(running, monkeypatc
     def models(*_):
         raise broken
 
-    monkeypatch.setattr(Routes, "_models", models)
+    monkeypatch.setattr(Routes, "_all_models", models)
     with RawClient(running) as client:
         answer = client.ask("GET", "/v1/models")
         assert (answer.status, answer.error["code"]) == (500, "internal_error")
@@ -475,3 +476,98 @@ def test_a_client_that_gave_up_while_it_was_kept_waiting_does_not_hold_up_the_st
         client.socket.shutdown(socket.SHUT_WR)
         time.sleep(0.3)
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"port": 99999}, {"port": -1}, {"port": ()}, {"port": (8000, 70000)}, {"grace": -1}, {"grace": float("nan")},
+        {"grace": float("inf")}, {"seed": "x"}, {"speed": "max"}, {"speed": 0}, {"speed": float("inf")}, {"ignore": "$.a"},
+        {"api_key": ""}, {"on_miss": "shrug"}, {"match": "nearest"}, {"faults": "explode"},
+    ],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense_is_a_value_error_before_anything_starts(options):
+    with pytest.raises(ValueError, match=r"."):
+        ReplayServer(**options)
+
+
+def test_one_string_is_one_name_and_not_its_letters(tmp_path):
+    asked = {**ECHO, "metadata": {"run": "1"}}
+    with ReplayServer(
+        play(delta("hi"), DONE, request=ECHO), match="exact", ignore="metadata", allowed_hosts="app.local", speed=None
+    ) as server:
+        assert post(server, asked).status == 200
+        assert post(server, asked, {"Host": "app.local"}).status == 200
+
+
+def test_of_several_ports_the_first_that_is_free_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with ReplayServer(port=(port, 0)) as server:
+            assert server.port != port
+        with pytest.raises(OSError, match="in use"), ReplayServer(port=(port, port)):
+            pass
+
+
+def test_a_database_that_is_held_does_not_hold_up_the_event_loop(tmp_path):
+    file = tmp_path / "held.sqlite"
+    with ReplayServer(db=file):
+        pass
+
+    async def enter():
+        ticks = 0
+        holder = sqlite3.connect(file, isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+
+        async def let_go():
+            nonlocal ticks
+            for _ in range(10):
+                await anyio.sleep(0.05)
+                ticks += 1
+            holder.execute("ROLLBACK")
+            holder.close()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(let_go)
+            async with ReplayServer(db=file):
+                return ticks
+
+    assert anyio.run(enter) > 0
+
+
+def test_a_line_of_the_log_stays_one_whatever_a_tape_is_called(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "chatstream.server")
+    path = tmp_path / "a\nforged line.sse"
+    path.write_bytes((delta("hi") + DONE).encode())
+    with ReplayServer(path, speed=None) as server:
+        post(server)
+    assert not [record for record in caplog.records if "\n" in record.getMessage()]
+
+
+def test_what_is_remembered_does_not_grow_with_what_is_sent():
+    with ReplayServer(speed=None) as server, RawClient(server) as client:
+        for number in range(20):
+            key = f"{number}" + "k" * 100_000
+            answer = client.ask("POST", PATH, body={**ECHO, "prompt_cache_key": key})
+            assert answer.status == 200
+        assert (
+            client.ask("POST", PATH, body={**ECHO, "prompt_cache_key": key}).json["usage"]["prompt_tokens_details"][
+                "cached_tokens"
+            ]
+            > 0
+        )
+        kept = server._routes._completions._cache_keys
+        assert {len(key) for key in kept} == {32}
+        answer = client.ask("POST", PATH, body={**ECHO, "model": "m" * 513})
+        assert (answer.status, answer.error["param"]) == (400, "model")
+
+
+def test_the_last_cache_keys_are_remembered(monkeypatch):
+    monkeypatch.setattr("chatstream.server.completions._MOST_CACHE_KEYS", 2)
+    with ReplayServer(speed=None) as server:
+
+        def cached(key):
+            usage = post(server, {**ECHO, "prompt_cache_key": key}).json["usage"]
+            return usage["prompt_tokens_details"]["cached_tokens"] > 0
+
+        assert [cached(key) for key in "abacab"] == [False, False, True, False, True, False]

@@ -169,14 +169,14 @@ def test_a_deleted_completion_is_gone_from_every_view(store):
     assert (store.count(), store.ever()) == (1, 2)
 
 
-def test_the_same_id_again_replaces_and_is_the_newest(store):
+def test_an_id_that_is_taken_is_left_to_whoever_has_it(store):
     keep(store, "c1", "c2", metadata={"k": "old"}, messages=[USER, USER])
-    keep(store, "c1", text="new", metadata={"k": "new"})
-    assert ids(store.list()) == ["c2", "c1"]
-    assert store.get("c1")["choices"][0]["message"]["content"] == "new"
-    assert ids(store.messages("c1")) == ["c1-0"]
-    assert ids(store.list(metadata={"k": "old"})) == ["c2"]
-    assert (store.count(), store.ever()) == (2, 3)
+    before = store.get("c1")
+    assert store.put(completion("c1", text="new"), [USER], {"k": "new"}, {}) is False
+    assert store.get("c1") == before
+    assert ids(store.list()) == ["c1", "c2"]
+    assert len(store.messages("c1")["data"]) == 2
+    assert store.put(completion("c3"), [USER], None, {}) is True
 
 
 def test_a_deleted_id_can_be_stored_again(store):
@@ -203,7 +203,9 @@ def test_what_could_not_be_read_again_is_refused_and_nothing_is_kept(store):
 def test_a_failure_in_the_middle_leaves_what_was_there(store):
     keep(store, "c1", metadata={"k": "v"})
     with pytest.raises(AttributeError):
-        store.put(completion(text="new"), [], {"k": 1}, {})
+        store.put(completion("c2"), [USER], {"k": 1}, {})
+    assert store.get("c2") is None
+    assert ids(store.list()) == ["c1"]
     assert store.get("c1")["choices"][0]["message"]["content"] == "Hi there"
     assert store.get("c1")["metadata"] == {"k": "v"}
 

@@ -33,3 +33,7 @@ def test_tokens_join_to_the_text_and_are_small(text):
     assert "".join(tokens) == text
     assert all(0 < len(token) <= 16 for token in tokens)
     assert count(text) == len(tokens)
+
+
+def test_a_very_long_text_is_counted_by_its_beginning():
+    assert count("hello " * 10**6) == pytest.approx(2 * count("hello " * (5 * 10**5)), rel=0.01)

@@ -2,7 +2,7 @@
 
 In goes the body of a request, out comes the whole completion, in the published shape; ``chunking`` makes a stream of
 it. Rules: pure, so the same body and id give the same answer. The body was validated, yet nothing in it is trusted.
-What is answered follows from the request alone (``asking``, ``calling``). Tokens are an estimate (``tokens``,
+What is answered follows from the request alone (``asked``, ``calls``). Tokens are an estimate (``tokens``,
 ``prompts``).
 """
 
@@ -13,13 +13,13 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from chatstream.jsontext import members
 from chatstream.server.echo.asked import LINK, Asked
 from chatstream.server.echo.calls import PlannedCall
 from chatstream.server.echo.likelihoods import weighed
 from chatstream.server.echo.prompts import PART_TOKENS, prompt_tokens, text_of
 from chatstream.server.echo.speech import speech
 from chatstream.server.echo.tokens import count, cut
-from chatstream.server.samples import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatstream.jsontext import mend, write_json
+from chatstream.jsontext import entries, members, mend, write_json
 from chatstream.server.echo.calls import plan, sample_at
 from chatstream.server.echo.prompts import read_prompt
-from chatstream.server.samples import entries, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LINK", "Asked"]
 
 LINK = "[example.com](https://example.com/)"
-_LONGEST = 100_000  # characters: 128 choices must not make gigabytes of a megabyte
+_LONGEST = 200_000  # characters: 128 choices must not make gigabytes of a megabyte
 _MOST_CHOICES = 128
 _MOST_TOP = 20
 _MOST_VARIANTS = 4  # values that are made from one schema: choices past that repeat the last
@@ -125,6 +124,7 @@ class Asked:
         return said
 
     def _short(self, text: str) -> str:
-        longest = _LONGEST // (self.n * max(1, len(self.prompt.results)))
+        # Each token is told again by what stands beside it, and each choice tells them all.
+        longest = _LONGEST // (self.n * max(1, len(self.prompt.results)) * (2 + (self.top or 0)))
         # Half a character cannot be written out, and would be another one in the stream.
         return mend(text if len(text) <= longest else f"{text[:longest]}…")

@@ -2,8 +2,8 @@
 
 In go the body of a request and what it asks, out come the calls to make. A tool is called when ``tool_choice`` forces
 it, or when the last user message has the words ``call NAME``: several of them make several calls, in that order, unless
-``parallel_tool_calls`` is false. Once tools have answered, only ``tool_choice`` calls again. Legacy functions likewise,
-one at a time. Arguments are made from the parameters' schema; a custom tool gets a text, or one for its regex.
+``parallel_tool_calls`` is false. Once tools have answered, nothing is called again. Legacy functions likewise, one at a
+time. Arguments are made from the parameters' schema; a custom tool gets a text, or one for its regex.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chatstream.jsontext import mend, write_json
-from chatstream.server.samples import UnusableSchemaError, entries, members, sample
+from chatstream.jsontext import entries, members, mend, write_json
+from chatstream.server.samples import UnusableSchemaError, sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,8 @@ class _Tool(msgspec.Struct, frozen=True):
 
 def plan(body: Mapping[str, Any], prompt: Prompt) -> Plan:
     """The calls to make; UnusableSchemaError, with the path in the body, for arguments that cannot be made."""
+    if prompt.results:  # or whoever forces a tool would be answered with its call for ever
+        return Plan([])
     tools = _tools(body)
     choice = body.get("tool_choice")
     if not tools:
@@ -72,7 +74,9 @@ def plan(body: Mapping[str, Any], prompt: Prompt) -> Plan:
         called = tools[:1]
     if body.get("parallel_tool_calls") is False:
         called = called[:1]
-    return Plan([_planned(tool, prompt) for tool in called], "tool_calls")
+    # Each is made once, however often it is called.
+    planned = {path: _planned(tool, prompt) for path, tool in {tool.path: tool for tool in called}.items()}
+    return Plan([planned[tool.path] for tool in called], "tool_calls")
 
 
 def _legacy_plan(body: Mapping[str, Any], prompt: Prompt) -> Plan:
@@ -84,8 +88,8 @@ def _legacy_plan(body: Mapping[str, Any], prompt: Prompt) -> Plan:
     choice = body.get("function_call")
     if type(choice) is dict:
         called = [function for function in functions if function.name == choice.get("name")]
-    else:
-        called = [] if choice == "none" else _asked_for(functions, prompt)
+        return Plan([_planned(function, prompt) for function in called[:1]])  # `stop`, as for a tool that was named
+    called = [] if choice == "none" else _asked_for(functions, prompt)
     return Plan([_planned(function, prompt) for function in called[:1]], "function_call")
 
 
@@ -106,8 +110,6 @@ def _name_in(choice: Any) -> Any:
 
 def _asked_for(tools: list[_Tool], prompt: Prompt) -> list[_Tool]:
     """The tools that the last user message calls by name, in that order."""
-    if prompt.results:
-        return []
     by_name = {tool.name: tool for tool in reversed(tools)}
     named = [by_name[name] for name in _CALL.findall(prompt.said) if name in by_name]
     return named[:_MOST_CALLS]

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatstream.jsontext import write_json
+from chatstream.jsontext import entries, members, write_json
 from chatstream.server.echo.tokens import count
-from chatstream.server.samples import entries, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +22,7 @@ __all__ = ["PART_TOKENS", "Prompt", "prompt_tokens", "read_prompt", "text_of"]
 
 PART_TOKENS = 85  # of a part that is no text: what a small image costs at OpenAI
 _MESSAGE_TOKENS = 4
+_LONGEST_NAME = 64
 _KINDS = {"image_url": "image", "input_audio": "audio clip", "file": "file"}
 _TEXTS = {"text": "text", "refusal": "refusal"}
 
@@ -77,7 +77,7 @@ def _call_names(messages: list[dict[str, Any]]) -> dict[str, str]:
 
 def _named(message: dict[str, Any], names: dict[str, str]) -> str:
     name = message.get("name")
-    return names.get(str(message.get("tool_call_id")), name if type(name) is str else "The tool")
+    return names.get(str(message.get("tool_call_id")), name if type(name) is str else "The tool")[:_LONGEST_NAME]
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:

@@ -15,6 +15,7 @@ __all__ = ["count", "cut"]
 # Hiragana to the Han signs, the Hangul syllables, the compatibility block, and the planes of rare Han signs.
 _SIGNS = "\u3040-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 # The last blank of a run belongs to the word after it, so a run ends before it; sixteen bounds what one piece can be.
+_COUNTED = 2**20
 _PIECE = re.compile(rf"[{_SIGNS}]| ?[^\W{_SIGNS}]{{1,6}}|\s{{1,16}}(?!\S)|.", re.DOTALL)
 
 
@@ -24,5 +25,6 @@ def cut(text: str) -> list[str]:
 
 
 def count(text: str) -> int:
-    """How many tokens ``cut`` makes of a text."""
-    return len(_PIECE.findall(text))
+    """How many tokens ``cut`` makes of a text; past a million characters, as many in proportion as of its beginning."""
+    counted = len(_PIECE.findall(text[:_COUNTED]))
+    return counted if len(text) <= _COUNTED else counted * len(text) // _COUNTED

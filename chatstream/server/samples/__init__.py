@@ -5,7 +5,7 @@ schemas are made of (``values``); this is no validator, and keywords that are no
 reads them, ``scalars`` and ``patterns`` make strings and numbers.
 """
 
-from chatstream.server.samples.schemas import UnusableSchemaError, entries, members
+from chatstream.server.samples.schemas import UnusableSchemaError
 from chatstream.server.samples.values import sample
 
-__all__ = ["UnusableSchemaError", "entries", "members", "sample"]
+__all__ = ["UnusableSchemaError", "sample"]

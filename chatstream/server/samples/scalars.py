@@ -11,8 +11,9 @@ import operator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from chatstream.jsontext import entries
 from chatstream.server.samples.patterns import text_for
-from chatstream.server.samples.schemas import entries, is_number
+from chatstream.server.samples.schemas import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

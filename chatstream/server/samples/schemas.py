@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chatstream.jsontext import write_json
+from chatstream.jsontext import entries, members, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,8 @@ __all__ = [
     "UnusableSchemaError",
     "Work",
     "WorkLimitError",
-    "entries",
     "is_number",
     "joined",
-    "members",
     "target",
 ]
 
@@ -78,16 +76,6 @@ class Place(msgspec.Struct, frozen=True):
         """The error of there being no value here."""
         written = "".join(step if step[:1] == "[" else f".{step}" for step in self.path)
         return UnusableSchemaError(written.lstrip("."), reason)
-
-
-def members(value: Any) -> dict[str, Any]:
-    """The value if it is an object, else an empty one."""
-    return value if type(value) is dict else {}
-
-
-def entries(value: Any) -> list[Any]:
-    """The value if it is an array, else an empty one."""
-    return value if type(value) is list else []
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -20,17 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatstream.jsontext import write_json
+from chatstream.jsontext import entries, members, write_json
 from chatstream.server.samples.scalars import number_for, string_for, suits
 from chatstream.server.samples.schemas import (
     Place,
     UnusableSchemaError,
     Work,
     WorkLimitError,
-    entries,
     is_number,
     joined,
-    members,
     target,
 )
 
