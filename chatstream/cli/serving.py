@@ -82,7 +82,7 @@ def _say_goodbye(server: ReplayServer, err: Outlet) -> None:
     with _unheard():
         err.end_line()
         if server.busy:
-            say(err, "stopping when the answers that are going out are out, or in a moment; Ctrl-C again stops at once")
+            say(err, "stopping; answers that are going out get a moment more, Ctrl-C again does not wait")
 
 
 def _tell(server: ReplayServer, err: Outlet, wanted: int) -> None:

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, get_args
 
 from chatstream.errors import NotAStreamError
@@ -74,6 +75,7 @@ class Library:
             if level not in get_args(Level):
                 raise ValueError(f"match is made of {', '.join(get_args(Level))}, not {level!r}")
         self._match = tuple(match)
+        self._turns = Lock()  # requests are matched in threads
         self._ignored = Paths([*ALWAYS_IGNORED, *ignore])
         self.tapes: list[Tape] = []
         names: Counter[str] = Counter()
@@ -122,8 +124,9 @@ class Library:
 
     def _play(self, tapes: list[Tape]) -> Tape:
         """The one of these that has been played least."""
-        tape = min(tapes, key=lambda tape: tape.played)
-        tape.played += 1
+        with self._turns:
+            tape = min(tapes, key=lambda tape: tape.played)
+            tape.played += 1
         return tape
 
 

@@ -1,6 +1,7 @@
 """Which tape answers a request."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,3 +135,10 @@ def test_what_is_odd_about_a_tape_is_noted(tapes):
 def test_a_level_that_does_not_exist_is_refused(tapes):
     with pytest.raises(ValueError, match="not 'nearest'"):
         library(tapes, match=["nearest"])
+
+
+def test_turns_are_taken_one_by_one_however_many_ask_at_once(tapes):
+    turns = library(tapes, match=["order"])
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: turns.find(body("anything")), range(900)))
+    assert [tape.played for tape in turns.tapes] == [300, 300, 300]
