@@ -50,7 +50,10 @@ def changed(exchange: _E, body: Body) -> _E:
 
 def stopped(exchange: _E, body: Body, end: dict[str, Any]) -> _E:
     """The exchange that ends there; also what was wrong with its file further on is not reached any more."""
-    return msgspec.structs.replace(changed(exchange, body), end=end, flaw=None, torn=False)
+    whole = msgspec.structs.replace(changed(exchange, body), end=end, flaw=None, torn=False)
+    if whole.reads or whole.rest >= whole.head:
+        return whole
+    return msgspec.structs.replace(whole, rest=whole.head)  # without reads, the end is counted from the start too
 
 
 def refused(exchange: _E, status: int, document: bytes, headers: Mapping[str, str]) -> _E:

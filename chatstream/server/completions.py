@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from chatstream.recording import Exchange
-    from chatstream.server.library import Library, Tape
+    from chatstream.server.library import Library, Tape, Turn
     from chatstream.server.seen import SeenRequest
 
     # Completion, request and request id; whether it was stored, which it is not under an id that is taken.
@@ -40,7 +40,7 @@ _ID_DIGITS = 29
 
 
 class Completions:
-    """Answers requests for completions. ``begin``: how many completions have had an id here before."""
+    """Answers requests for completions. ``begin``: how many were stored before, so that few ids are tried in vain."""
 
     def __init__(
         self, library: Library, store: Store, *, echo: bool, speed: float | None, seed: int, begin: int = 0
@@ -61,29 +61,34 @@ class Completions:
         if len(body["model"]) > _LONGEST_MODEL:  # it stands in each chunk
             raise Refusal(400, f"model: no model has a name of more than {_LONGEST_MODEL} characters", param="model")
         seen.model, seen.stream = body["model"], body.get("stream") is True
-        tape = await in_thread(self._find, body, tape_name)
-        seen.answered_by = "echo" if tape is None else tape.name
-        return await (self._made_up(body, seen) if tape is None else self._played(tape, body, seen))
+        turn, digest = await in_thread(self._find, body, tape_name)
+        seen.answered_by = "echo" if turn is None else turn.tape.name
+        return await (self._made_up(body, digest, seen) if turn is None else self._played(turn, body, digest, seen))
 
-    def _find(self, body: dict[str, Any], name: str | None) -> Tape | None:
-        """The tape that answers; None: the echo does."""
+    def _find(self, body: dict[str, Any], name: str | None) -> tuple[Turn | None, bytes]:
+        """The tape that answers, or None where the echo does; and what new ids are made of."""
+        digest = hashlib.sha256(canonical(body)).digest()
         if name is not None:
             try:
-                return self._library.named(name)
+                return self._library.named(name), digest
             except LookupError as error:
                 raise Refusal(404, str(error), code="no_matching_tape") from None
-        tape = self._library.find(body)
-        if tape is None and not self._echo:
+        turn = self._library.find(body)
+        if turn is None and not self._echo:
             raise Refusal(404, self._library.nearest(body), code="no_matching_tape")
-        return tape
+        return turn, digest
 
-    async def _played(self, tape: Tape, body: dict[str, Any], seen: SeenRequest) -> Exchange:
-        faults = struck_by(tape.recording.faults, tape.played, seed=self._seed)
+    async def _played(self, turn: Turn, body: dict[str, Any], digest: bytes, seen: SeenRequest) -> Exchange:
+        tape = turn.tape
+        seen.request_id = tape.request_id or seen.request_id
+        faults = struck_by(tape.recording.faults, turn.number, seed=self._seed)
         exchange = await in_thread(self._answer_of, tape, body, stream=seen.stream)
-        if body.get("store") is True and not is_refusal(faults):
-            exchange = await self._kept(tape, exchange, body, seen)
+        if body.get("store") is True and not is_refusal(faults) and tape.merged.completion is not None:
+            id = await self._kept(tape.merged.completion, body, digest, seen.request_id)
+            old = tape.merged.completion.get("id")
+            exchange = exchange if id == old else await in_thread(renamed, exchange, old, id)
         # Paced before: a fault takes the time that it says, whatever the speed is.
-        exchange, seen.faults = strike(paced(exchange, self._speed), faults, seed=self._seed)
+        exchange, seen.faults = await in_thread(strike, paced(exchange, self._speed), faults, seed=self._seed)
         return exchange
 
     @staticmethod
@@ -92,26 +97,20 @@ class Completions:
             _ = tape.merged  # here, where it holds nobody up
         return as_stream(tape, include_usage=_wants_usage(body)) if stream else as_one_answer(tape)
 
-    async def _kept(self, tape: Tape, exchange: Exchange, body: dict[str, Any], seen: SeenRequest) -> Exchange:
-        """Store what a tape answers, if it is whole; the exchange with the id that it is stored under.
-
-        An answer that is given again is another completion: it gets an id of its own, in its bytes too.
-        """
-        completion = tape.merged.completion
-        if completion is None:
-            return exchange
-        old = completion.get("id")
-        usual = {"model": body.get("model"), "created": int(time.time())}
+    async def _kept(self, completion: dict[str, Any], body: dict[str, Any], digest: bytes, request_id: str) -> str:
+        """Store what a tape answers; the id that it is stored under. Given again, it is another completion."""
+        usual = {"model": body["model"], "created": int(time.time())}
         told = {**usual, **{name: value for name, value in completion.items() if value is not None}}
-        id = old if isinstance(old, str) and old else self._new_id(body)
-        while not await self._store({**told, "id": id}, body, seen.request_id):
-            id = self._new_id(body)
-        return renamed(exchange, old, id) if isinstance(old, str) and old and id != old else exchange
+        old = completion.get("id")
+        id = old if isinstance(old, str) and old else self._new_id(digest)
+        while not await self._store({**told, "id": id}, body, request_id):
+            id = self._new_id(digest)
+        return id
 
-    async def _made_up(self, body: dict[str, Any], seen: SeenRequest) -> Exchange:
+    async def _made_up(self, body: dict[str, Any], digest: bytes, seen: SeenRequest) -> Exchange:
         cached = self._is_cached(body)
         while True:
-            id, created = self._new_id(body), int(time.time())
+            id, created = self._new_id(digest), int(time.time())
             try:
                 completion = await in_thread(answer, body, id=id, created=created, cached=cached)
             except UnusableSchemaError as error:
@@ -125,10 +124,10 @@ class Completions:
         chunks = chunks_of(completion, include_usage=_wants_usage(body), pieces=cut)
         return paced(stream_of(chunks, pace=_ECHO_PACE / len(completion["choices"])), self._speed)
 
-    def _new_id(self, body: dict[str, Any]) -> str:
+    def _new_id(self, digest: bytes) -> str:
         """An id that follows from the seed, the request and how many came before it."""
         self._number += 1
-        made_of = b"%d %d %b" % (self._seed, self._number, canonical(body))
+        made_of = b"%d %d %b" % (self._seed, self._number, digest)
         return f"chatcmpl-{hashlib.sha256(made_of).hexdigest()[:_ID_DIGITS]}"
 
     def _is_cached(self, body: dict[str, Any]) -> bool:

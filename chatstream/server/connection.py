@@ -183,7 +183,7 @@ class Connection:
         await self._pause(reply.head)
         head = self._head(reply)
         if not reply.is_stream:
-            await self._pause(sum(wait for wait, _ in reply.writes) - reply.head)
+            await self._pause(sum(wait for wait, _ in reply.writes) - reply.head + reply.rest)
             await self._write(head + self._body(reply) + self._end())
             return
         await self._write(head)
@@ -192,7 +192,7 @@ class Connection:
             await self._pause(wait - waited)
             waited = 0.0
             await self._write(self._data(data))
-        await self._pause(reply.rest)
+        await self._pause(reply.rest - waited)
         await self._finish(reply)
 
     async def _finish(self, reply: Reply) -> None:
@@ -272,7 +272,7 @@ class Connection:
         await anyio.sleep_until(end)
 
     async def _hang(self) -> None:
-        """Wait for the peer to go."""
+        """Wait for the peer to go, or to end its half, which is how most of them go."""
         await self._watch()
 
     async def _watch(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from chatstream.recording import Exchange
 
-__all__ = ["FAULT_HEADER", "RequestFaults", "is_refusal", "strike", "struck_by"]
+__all__ = ["FAULT_HEADER", "RequestFaults", "is_refusal", "is_refused_by", "strike", "struck_by"]
 
 FAULT_HEADER = "x-chatstream-fault"
 
@@ -76,6 +76,11 @@ def _alone(faults: list[Fault]) -> list[Fault]:
 def is_refusal(faults: Sequence[Fault]) -> bool:
     """Whether these come instead of an answer."""
     return any(fault.name in _REFUSING for fault in faults)
+
+
+def is_refused_by(spellings: Sequence[str]) -> bool:
+    """Whether one of these, as they are told, came instead of an answer."""
+    return any(Fault.parse(spelling).name in _REFUSING for spelling in spellings)
 
 
 def strike(exchange: Exchange, faults: Sequence[Fault], *, seed: int) -> tuple[Exchange, list[str]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Refusal", "Reply", "Request", "Send", "error_exchange", "json_exchange", "reply_of", "status_of"]
 
 Send: TypeAlias = "Callable[[Reply], Awaitable[None]]"  # raises PeerGone where the connection ends
-Ending = Literal["eof", "close", "reset", "hang"]
+_Ending = Literal["eof", "close", "reset", "hang"]
 
 _MOST_QUERY_FIELDS = 200
 _HIGHEST_STATUS = 599
@@ -39,7 +39,7 @@ _LONGEST_HEADER = 8 * 1024  # characters: what clients take
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request, whole. ``path`` is without the query, ``parts`` are what stands between its slashes, both decoded.
 
-    ``headers``: by lower-case name, the last one counts.
+    ``headers``: by lower-case name, those of one name joined by commas.
     """
 
     method: str
@@ -67,9 +67,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What goes out, and when.
 
     ``writes``: each with the seconds before it; those of the first are counted from the start, as ``head`` is, which is
-    when the head is sent. ``rest``: seconds between the last write and the end. ``ending``: ``eof`` ends the body as
-    HTTP wants it, ``close`` closes the connection without that, ``reset`` resets it, ``hang`` leaves it open and says
-    nothing more.
+    when the head is sent. ``rest``: seconds between the last write and the end, or from the start if nothing is
+    written. ``ending``: ``eof`` ends the body as HTTP wants it, ``close`` closes the connection without that, ``reset``
+    resets it, ``hang`` leaves it open and says nothing more.
     """
 
     status: int
@@ -77,7 +77,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     writes: list[tuple[float, bytes]]
     head: float = 0.0
     rest: float = 0.0
-    ending: Ending = "eof"
+    ending: _Ending = "eof"
 
     @property
     def is_stream(self) -> bool:
@@ -165,7 +165,7 @@ def status_of(exchange: Exchange) -> int:
     return status if type(status) is int and 200 <= status <= _HIGHEST_STATUS else 200  # noqa: PLR2004
 
 
-def _ending(exchange: Exchange) -> Ending:
+def _ending(exchange: Exchange) -> _Ending:
     end = exchange.end or {}
     if exchange.flaw is not None:
         return "close"  # the tape cannot be read on: nobody knows whether the answer was whole

@@ -11,7 +11,7 @@ from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from chatstream.errors import NotAStreamError
 from chatstream.recording import Recording
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from chatstream.server.playing import Merged
 
-__all__ = ["Library", "Source", "Tape"]
+__all__ = ["Library", "Source", "Tape", "Turn"]
 
 Source = str | os.PathLike[str] | Recording
 
@@ -56,10 +56,24 @@ class Tape:
         return merged(self.recording)
 
     @property
+    def request_id(self) -> str | None:
+        """The request id that was recorded with it, which goes out with it again."""
+        headers = (self.recording.response or {}).get("headers")
+        id = headers.get("x-request-id") if isinstance(headers, dict) else None
+        return id if isinstance(id, str) else None
+
+    @property
     def model(self) -> str | None:
         """The model that was asked, if the request was recorded."""
         model = self.body.get("model") if self.body else None
         return model if isinstance(model, str) else None
+
+
+class Turn(NamedTuple):
+    """A tape that answers a request, for the ``number``-th time."""
+
+    tape: Tape
+    number: int
 
 
 class Library:
@@ -92,7 +106,7 @@ class Library:
                 f"{unasked} of {len(self.tapes)} recordings have no request, and answer what no other does"
             )
 
-    def named(self, name: str) -> Tape:
+    def named(self, name: str) -> Turn:
         """The tape of this name; LookupError, which tells the others, if there is none."""
         for tape in self.tapes:
             if tape.name == name:
@@ -100,7 +114,7 @@ class Library:
         known = ", ".join(tape.name for tape in self.tapes[:_MOST_PATHS])
         raise LookupError(f"there is no tape of that name; there are: {known or 'none'}")
 
-    def find(self, body: dict[str, Any]) -> Tape | None:
+    def find(self, body: dict[str, Any]) -> Turn | None:
         """The tape that answers this request; None if none does."""
         asked = self._ignored.without(body)
         exact, last = canonical(asked), _likeness(asked)
@@ -122,12 +136,12 @@ class Library:
         more = f", and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
         return f"no tape matches. The nearest is {nearest.name}; it differs in: {shown}{more}"
 
-    def _play(self, tapes: list[Tape]) -> Tape:
+    def _play(self, tapes: list[Tape]) -> Turn:
         """The one of these that has been played least."""
         with self._turns:
             tape = min(tapes, key=lambda tape: tape.played)
             tape.played += 1
-        return tape
+            return Turn(tape, tape.played)
 
 
 def _check(tape: Tape) -> None:

@@ -19,13 +19,14 @@ from urllib.parse import quote
 import msgspec
 
 from chatstream.jsontext import mend, write_json
-from chatstream.server.published import CompletionRow
 from chatstream.server.style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CSP", "CompletionRow", "RequestRow", "TapeRow", "render"]
+    from chatstream.server.published import CompletionRow
+
+__all__ = ["CSP", "RequestRow", "TapeRow", "render"]
 
 _LONGEST = 100  # characters of a value; a longer one says nothing more in a table
 _LONGEST_TEXT = 160  # of a text that is there to be read

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chatstream import ChatCompletionStream
 from chatstream.chunking import chunks_of
-from chatstream.errors import APIStreamError, ChatStreamError
-from chatstream.jsontext import write_json
+from chatstream.errors import APIStreamError, ChatStreamError, StreamProtocolError
+from chatstream.jsontext import read_json, write_json
 from chatstream.recording import Exchange, Read
 from chatstream.recording.body import Body
 from chatstream.recording.changes import DONE, as_bytes, changed
@@ -25,15 +25,18 @@ from chatstream.recording.tape import block_of
 from chatstream.server.http import error_exchange, json_exchange, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chatstream.recording import Recording
+    from chatstream.recording.body import Event
     from chatstream.server.library import Tape
 
 __all__ = ["Merged", "as_one_answer", "as_stream", "is_stream", "merged", "paced", "renamed", "stream_of"]
 
 _EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 _BAD_STATUS = 400
+# A name with its colon, a string, or a bracket.
+_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?|[\[\]{}]', re.DOTALL)
 _SLOWEST = 1e9  # times as slow as recorded: the next step is never
 
 
@@ -100,20 +103,59 @@ def _whole_answer(name: str, whole: Merged) -> Exchange:
     return error_exchange(502, message, code="incomplete_tape")
 
 
-def renamed(exchange: Exchange, old: str, new: str) -> Exchange:
-    """The exchange with another completion id wherever the old one stands. Its reads end where they did."""
+def renamed(exchange: Exchange, old: str | None, new: str) -> Exchange:
+    """The exchange with another completion id in each chunk that has the old one; ``old`` None: that has none.
+
+    Its reads end where they did.
+    """
     body = Body.of(exchange)
-    before, after = (write_json(id).encode() for id in (old, new))
-    stops = [found.end() for found in re.finditer(re.escape(before), body.data)]
-    longer = len(after) - len(before)
+    edits = [edit for event in body.events() for edit in _id_edit(body.data, event, old, write_json(new).encode())]
+    stops = [stop for _, stop, _ in edits]
+    longer = [0, *accumulate(len(text) - (stop - start) for start, stop, text in edits)]
 
     def moved(end: int) -> int:
         passed = bisect_right(stops, end)
-        is_inside = passed < len(stops) and stops[passed] - len(before) < end
-        return stops[passed] + longer * (passed + 1) if is_inside else end + longer * passed
+        is_inside = passed < len(edits) and edits[passed][0] < end
+        return stops[passed] + longer[passed + 1] if is_inside else end + longer[passed]
 
+    parts: list[bytes] = []
+    at = 0
+    for start, stop, text in edits:
+        parts += [body.data[at:start], text]
+        at = stop
+    parts.append(body.data[at:])
     bounds = [(interval, moved(end)) for interval, end in body.bounds]
-    return changed(exchange, Body(body.data.replace(before, after), bounds, body.rest))
+    return changed(exchange, Body(b"".join(parts), bounds, body.rest))
+
+
+def _id_edit(data: bytes, event: Event, old: str | None, new: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Where the id of a chunk stands, and what is to stand there; nothing for what is no chunk, or has another id."""
+    start, stop = event.values[0]
+    depth = 0
+    is_id = False
+    begin = None
+    for mark in _MARK.finditer(data, start, stop):
+        token = mark[0]
+        if token in b"{[":
+            begin = mark.end() if begin is None else begin
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth == 1 and is_id:
+            if old is not None and mark[1] is None and _text_of(token) == old:
+                yield mark.start(), mark.end(), new
+            return
+        is_id = depth == 1 and mark[1] is not None and _text_of(token[: token.rindex(b'"') + 1]) == "id"
+    if begin is not None and old is None and len(event.values) == 1 and data[start:stop].lstrip().startswith(b"{"):
+        yield begin, begin, b'"id":' + new + (b"," if data[begin:stop].lstrip()[:1] != b"}" else b"")
+
+
+def _text_of(token: bytes) -> str | None:
+    try:
+        value, _ = read_json(token)
+    except StreamProtocolError:
+        return None
+    return value if isinstance(value, str) else None
 
 
 def stream_of(chunks: Sequence[Mapping[str, Any]], *, after: float = 0.0, pace: float = 0.0) -> Exchange:

@@ -15,7 +15,7 @@ import msgspec
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, plain, read_json
 from chatstream.recording import Exchange, Read
-from chatstream.server.faults import is_refusal, strike
+from chatstream.server.faults import is_refusal, is_refused_by, strike
 from chatstream.server.guard import check_json
 from chatstream.server.http import Refusal, Request, error_exchange, json_exchange, reply_of
 from chatstream.server.page import CSP, RequestRow, TapeRow, render
@@ -98,17 +98,20 @@ class Routes:
         began = time.perf_counter()
         seen = self._seen.begin(request.method, request.path)
         seen.request_id = self._request_id(seen.number)
-        exchange = await self._answer(request, seen)
-        reply = reply_of(exchange)
-        seen.status = reply.status
-        seen.request_id = reply.headers.setdefault("x-request-id", seen.request_id)  # a tape may have its own
-        reply.headers.setdefault("openai-processing-ms", f"{(time.perf_counter() - began) * 1000:.0f}")
+        seen.content = request.body
         outcome = "stopped"
         try:
+            reply = reply_of(await self._answer(request, seen))
+            seen.status = reply.status
+            reply.headers.setdefault("x-request-id", seen.request_id)
+            reply.headers.setdefault("openai-processing-ms", f"{(time.perf_counter() - began) * 1000:.0f}")
+            outcome = "client left" if reply.ending == "eof" else "cut off"
             await send(reply)
             outcome = "sent"
         except PeerGone:
-            outcome = "cut off" if reply.ending != "eof" else "client left"
+            raise
+        except BaseException:
+            outcome = "stopped"
             raise
         finally:
             self._seen.end(seen, outcome, time.perf_counter() - began)
@@ -121,9 +124,12 @@ class Routes:
 
     def admit(self, request: Request) -> None:
         """Look at a head, before its body is read: Refusal for whoever may not ask, or sends what is not read here."""
+        route, _ = self._find(_parts(request.parts))
         self._guard.check_origin(request.headers)
-        self._guard.check_key(request.headers)
-        check_json(request)
+        if route != ("health",):
+            self._guard.check_key(request.headers)
+        if request.method == "POST":
+            check_json(request)
 
     async def _answer(self, request: Request, seen: SeenRequest) -> Exchange:
         route, id = self._find(_parts(request.parts))
@@ -159,10 +165,19 @@ class Routes:
         faults = self._faults.strike_at(asked.request.headers)
         # A request that fails has not happened: it takes no tape's turn, and stores nothing.
         instead = is_refusal(faults)
-        exchange = json_exchange({}) if instead else await self._method(route, asked)(asked)
-        exchange, told = await in_thread(strike, exchange, faults, seed=self._seed) if faults else (exchange, [])
+        exchange = json_exchange({}) if instead else await self._answered(route, asked)
+        if not faults or is_refused_by(asked.seen.faults):  # by its tape: then nothing else strikes
+            return exchange
+        exchange, told = await in_thread(strike, exchange, faults, seed=self._seed)
         asked.seen.faults += told
         return exchange
+
+    async def _answered(self, route: _Path, asked: _Asked) -> Exchange:
+        try:
+            return await self._method(route, asked)(asked)
+        except Refusal as refusal:
+            asked.seen.code = refusal.code or ""
+            return refusal.exchange
 
     def _method(self, route: _Path, asked: _Asked) -> _Answer:
         methods = self._table[route]
@@ -246,9 +261,7 @@ async def _read_body(asked: _Asked) -> Any:
     """The JSON value of a body; Refusal for what is none."""
     content = asked.request.body
     check_json(asked.request)
-    value = await in_thread(_json_of, content) if len(content) > _LARGE_BODY else _json_of(content)
-    asked.seen.content = content
-    return value
+    return await in_thread(_json_of, content) if len(content) > _LARGE_BODY else _json_of(content)
 
 
 def _json_of(content: bytes) -> Any:

@@ -94,6 +94,8 @@ class ReplayServer:
         if speed is not None and not (isinstance(speed, int | float) and 0 < speed < math.inf):
             raise ValueError(f"speed is a number greater than 0, or None for without waiting, not {speed!r}")
         _check_options(port, grace, seed)
+        if not os.fspath(db):
+            raise ValueError("the database has an empty name; ':memory:' keeps it in memory")
         sources = [tapes] if isinstance(tapes, str | os.PathLike | Recording) else list(tapes)
         levels: Sequence[Level] = [match] if isinstance(match, str) else match
         self._library = Library(sources, match=levels, ignore=[ignore] if isinstance(ignore, str) else ignore)
@@ -167,7 +169,14 @@ class ReplayServer:
         """Listen, in the event loop that is there."""
         if self._listener is not None:
             raise RuntimeError("the server is running already")
-        await anyio.to_thread.run_sync(self._open)  # another process may hold the database for a while
+        self._abandoned = False
+        try:
+            await anyio.to_thread.run_sync(self._open)  # another process may hold the database for a while
+        except BaseException:
+            self._abandoned = True  # the thread may still be at it
+            if self._listener is not None:
+                self._close()
+            raise
         self._stopping = anyio.Event()
         try:
             loop = asyncio.get_running_loop()
@@ -218,6 +227,8 @@ class ReplayServer:
             self._listener = listener
             self._routes = self._made_routes(store)
             self._opened = stack.pop_all()
+        if self._abandoned:
+            self._close()
         for note in self.notes:
             logger.warning("note: %s", note)
 

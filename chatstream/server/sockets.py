@@ -40,16 +40,14 @@ class Socket:
 
     async def receive(self) -> bytes:
         """What has come; empty when the other side has ended its half. PeerGone if there is no connection any more."""
+        await anyio.lowlevel.checkpoint()  # before, as what was read must not be lost to a cancellation
         while True:
             try:
-                data = self._connection.recv(_READ_SIZE)
+                return self._connection.recv(_READ_SIZE)
             except (BlockingIOError, InterruptedError):
                 await anyio.wait_readable(self._connection)
             except OSError:
                 raise PeerGone from None
-            else:
-                await anyio.lowlevel.checkpoint()
-                return data
 
     async def send(self, data: bytes, *, patience: float) -> None:
         """Send all of it; PeerGone if it cannot arrive, or if nothing of it is taken for ``patience`` seconds."""

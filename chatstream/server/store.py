@@ -76,8 +76,8 @@ class CompletionStore:
     ) -> bool:
         """Keep a completion, with the messages of its request; it is on the disk when this returns.
 
-        False where its id is taken: nothing is stored then. The id of one that was deleted is free again. TypeError
-        unless it has an id, ValueError for what is nested too deeply to be read again.
+        False where its id is taken, also by one that was deleted: nothing is stored then. TypeError unless it has an
+        id, ValueError for what is nested too deeply to be read again.
         """
         id = _id(completion.get("id"))
         row = {
@@ -89,9 +89,8 @@ class CompletionStore:
         }
         texts = [_json(message) for message in messages]
         with self._database.writing() as run:
-            if _living(run, id) is not None:
+            if run("SELECT 1 FROM completions WHERE id = :id", row).fetchone():
                 return False
-            run("DELETE FROM completions WHERE id = :id", row)  # what is left of a deleted one
             statement = "INSERT INTO completions (id, model, created, opening, completion)"
             sequence = run(f"{statement} VALUES (:id, :model, :created, :opening, :completion)", row).lastrowid
             for number, text in enumerate(texts):
@@ -174,10 +173,8 @@ class CompletionStore:
         """A page of the completions in the order in which they were stored, or the other way round.
 
         ``after``: the id that the page begins after, also of one that was deleted since; UnknownCursorError if there
-        never was one. The id of one that was
-        deleted and is stored again has moved to the end, as a cursor too.
-        ``model`` and ``metadata``: only completions of that model, and with every one of these pairs. ``limit`` is at
-        least 1.
+        never was one. ``model`` and ``metadata``: only completions of that model, and with every one of these pairs.
+        ``limit`` is at least 1.
         """
         where, values = _filters(model, metadata or {})
         with self._database.reading() as run:

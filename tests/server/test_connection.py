@@ -4,11 +4,13 @@ import json
 import socket
 import time
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.server import ReplayServer, ServerLimits
+from chatstream.server.sockets import Socket
 from serving import DONE, ECHO, RawClient, ask, delta, events, eventually, head, play, post, text_of
 
 PATH = "/v1/chat/completions"
@@ -491,3 +493,16 @@ def test_what_came_too_much_ahead_is_thrown_away_and_ends_the_connection():
         answer = client.answer()
         assert answer.ended == "whole"
         assert client.is_closed()
+
+
+@pytest.mark.anyio
+async def test_what_was_read_as_a_wait_ended_is_not_lost():
+    ours, theirs = socket.socketpair()
+    connection = Socket(ours)
+    theirs.sendall(b"whole")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await connection.receive()
+    assert await connection.receive() == b"whole"
+    connection.close()
+    theirs.close()

@@ -2,7 +2,9 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from chatstream.recording import Fault, FaultName, Recording
@@ -408,3 +410,47 @@ def test_the_header_faults_that_are_counted_are_limited():
             header = {"X-Chatstream-Fault": f"status:503,times={number + 1}"}
             assert client.ask("GET", "/v1/models", header).status == 503
         assert len(server._routes._faults._spelled) <= 1000
+
+
+def test_a_fault_strikes_an_error_too():
+    with ReplayServer(speed=None, faults="delay_first:0.3,times=1") as server:
+        answer = ask(server, "GET", "/v1/chat/completions/none")
+        assert (answer.status, server.requests[-1].faults) == (404, ["delay_first:0.3,times=1"])
+        assert answer.first_byte >= 0.3
+
+
+def test_nothing_else_strikes_what_a_tape_refuses():
+    tape = play(delta("hi"), DONE)
+    tape.faults.append(Fault("status", status=503))
+    with ReplayServer(tape, match="order", speed=None, faults=["truncate", "split:5"]) as server:
+        answer = post(server, STREAM)
+        assert (answer.status, answer.ended, len(answer.chunks)) == (503, "whole", 1)
+        assert server.requests[-1].faults == ["status:503"]
+
+
+def test_a_tapes_fault_counts_the_times_that_it_is_played_however_many_ask_at_once():
+    for _ in range(5):
+        tape = play(delta("hi"), DONE)
+        tape.faults.append(Fault("status", status=503, times=1))
+        with ReplayServer(tape, match="order", speed=None) as server, ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: post(server).status, range(8)))
+        assert sorted(answers) == [200] * 7 + [503]
+
+
+def test_a_stop_before_the_first_read_comes_when_that_would_have_come():
+    tape = play((0.4, delta("hi")), DONE)
+    tape = msgspec.structs.replace(tape, head=0.3)
+    with ReplayServer(tape, match="order", faults="disconnect:0") as server:
+        began = time.perf_counter()
+        assert post(server, STREAM).ended == "cut"
+        assert 0.4 <= time.perf_counter() - began < 0.65
+
+
+def test_a_request_is_kept_with_its_body_whatever_became_of_it():
+    with ReplayServer(speed=None, fault_header=True) as server:
+        post(server, headers={"X-Chatstream-Fault": "rate_limit"})
+        post(server, b"{nonsense")
+        post(server, headers={"Content-Type": "text/plain"})
+        assert [seen.status for seen in server.requests] == [429, 400, 415]
+        assert [seen.body for seen in server.requests] == [ECHO, None, ECHO]
+        assert server.requests[1].content == b"{nonsense"

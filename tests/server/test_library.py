@@ -67,13 +67,13 @@ def test_two_recordings_of_one_name_are_numbered(tapes):
 
 def test_the_same_body_is_found_however_it_is_streamed(tapes):
     asked = body("one", temperature=0.5, stream=True, stream_options={"include_usage": True})
-    assert library(tapes).find(asked).name == "a.tape.jsonl"
+    assert library(tapes).find(asked).tape.name == "a.tape.jsonl"
 
 
 def test_the_model_and_the_last_message_find_a_tape_when_the_rest_differs(tapes):
-    assert library(tapes).find(body("one", seed=3)).name == "a.tape.jsonl"
+    assert library(tapes).find(body("one", seed=3)).tape.name == "a.tape.jsonl"
     longer = {"model": "m", "messages": [{"role": "system", "content": "s"}, *body("one")["messages"]]}
-    assert library(tapes).find(longer).name == "a.tape.jsonl"
+    assert library(tapes).find(longer).tape.name == "a.tape.jsonl"
     assert library(tapes, match=["exact"]).find(body("one", seed=3)) is None
     assert library(tapes).find(body("one") | {"model": "another"}) is None
 
@@ -81,25 +81,25 @@ def test_the_model_and_the_last_message_find_a_tape_when_the_rest_differs(tapes)
 def test_what_is_ignored_makes_no_difference(tapes):
     exact = library(tapes, match=["exact"], ignore=["temperature", "messages[*].name"])
     asked = {"model": "m", "messages": [{"role": "user", "content": "one", "name": "n"}], "temperature": 2}
-    assert exact.find(asked).name == "a.tape.jsonl"
+    assert exact.find(asked).tape.name == "a.tape.jsonl"
 
 
 def test_tapes_of_one_request_take_turns(tapes):
     turns = library(tapes)
-    names = [turns.find(body("two")).name for _ in range(4)]
+    names = [turns.find(body("two")).tape.name for _ in range(4)]
     assert names == ["b.tape.jsonl", "deeper/c.tape.jsonl"] * 2
 
 
 def test_in_order_one_tape_follows_the_other_whatever_is_asked(tapes):
     turns = library(tapes, match=["order"])
-    assert [turns.find(body("anything")).name[0] for _ in range(4)] == ["a", "b", "d", "a"]
+    assert [turns.find(body("anything")).tape.name[0] for _ in range(4)] == ["a", "b", "d", "a"]
 
 
 def test_a_tape_that_recorded_no_request_is_played_when_no_other_matches(tapes):
     write(tapes / "z.tape.jsonl")
     both = library(tapes)
-    assert both.find(body("one")).name == "a.tape.jsonl"
-    assert both.find(body("anything")).name == "z.tape.jsonl"
+    assert both.find(body("one")).tape.name == "a.tape.jsonl"
+    assert both.find(body("anything")).tape.name == "z.tape.jsonl"
 
 
 def test_a_miss_names_the_nearest_tape_and_where_it_differs_and_no_value(tapes):
@@ -116,7 +116,7 @@ def test_a_miss_that_differs_everywhere_stays_short(tapes):
 
 def test_a_tape_is_asked_for_by_its_name_and_never_by_a_path(tapes):
     known = library(tapes)
-    assert known.named("deeper/c.tape.jsonl").name == "deeper/c.tape.jsonl"
+    assert known.named("deeper/c.tape.jsonl").tape.name == "deeper/c.tape.jsonl"
     for name in ("../a.tape.jsonl", str(tapes / "a.tape.jsonl"), "deeper/../a.tape.jsonl", ""):
         with pytest.raises(LookupError, match="no tape of that name"):
             known.named(name)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.jsontext import read_json
-from chatstream.server.page import CSP, CompletionRow, RequestRow, TapeRow, render
+from chatstream.server.page import CSP, RequestRow, TapeRow, render
+from chatstream.server.published import CompletionRow
 
 BASE = "http://127.0.0.1:8080/v1"
 TAPE = TapeRow(name="paris.tape.jsonl", form="tape", model="m1", reads=1212, seconds=4.318, served=3)

@@ -428,19 +428,54 @@ def test_the_id_of_an_answer_is_the_one_that_it_is_stored_under(stream):
         assert len(set(ids)) == 3
 
 
-@given(st.lists(st.sampled_from([b'"id":"c"', b'"c"', b'"cc"', b"x", b"", b'"']), max_size=8), st.data())
-def test_another_id_stands_where_the_old_one_stood_and_the_reads_end_where_they_did(parts, data):
-    whole = b"".join(parts)
+CHUNKS = [
+    {"id": "c", "choices": [{"delta": {"content": 'c "c" x"c', "tool_calls": [{"id": "c"}]}}]},
+    {"choices": [{"id": "c"}], "object": "c", "id": "c"},
+    {"id": "another", "c": "c"},
+    {"id": None, "object": "c"},
+    {"object": "c"},
+    {},
+    ["c"],
+    "c",
+]
+
+
+@given(st.lists(st.sampled_from(CHUNKS), max_size=5), st.data(), st.sampled_from(["c", None]), st.booleans())
+def test_another_id_stands_where_the_old_one_stood_and_nothing_else_changes(chunks, data, old, spaced):
+    separators = (", ", ": ") if spaced else (",", ":")
+    whole = (
+        "".join(f"data: {json.dumps(chunk, separators=separators)}\n\n" for chunk in chunks).encode() + DONE.encode()
+    )
     places = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
-    reads = [Read(0.5, whole[start:stop]) for start, stop in zip([0, *places], [*places, len(whole)], strict=True)]
-    before = Exchange(form="sse", name="x", reads=reads)
-    after = renamed(before, "c", "longer")
-    assert b"".join(read.data for read in after.reads) == whole.replace(b'"c"', b'"longer"')
+    reads = [Read(0.5, whole[start:stop]) for start, stop in pairwise([0, *places, len(whole)])]
+    after = renamed(Exchange(form="sse", name="x", reads=reads), old, "longer")
+
+    def expected(chunk):
+        has_old = isinstance(chunk, dict) and ("id" not in chunk if old is None else chunk.get("id") == old)
+        return {**chunk, "id": "longer"} if has_old else chunk
+
+    told = b"".join(read.data for read in after.reads).decode()
+    events = [text.removeprefix("data: ") for text in told.split("\n\n")[:-1]]
+    assert [json.loads(event) for event in events[:-1]] == [expected(chunk) for chunk in chunks]
+    assert events[-1] == "[DONE]"
     assert [read.interval for read in after.reads] == [0.5] * len(reads)
-    back = renamed(after, "longer", "c")
-    assert b"".join(read.data for read in back.reads) == whole
-    inside = any(whole[max(0, place - 2) : place + 2].find(b'"c"') >= 0 for place in places)
-    assert inside or [read.data for read in back.reads] == [read.data for read in before.reads]
+    if old is not None and all(chunk != expected(chunk) for chunk in chunks):
+        back = renamed(after, "longer", old)
+        assert b"".join(read.data for read in back.reads) == whole
+
+
+def test_an_id_that_is_spelled_otherwise_is_the_same_id():
+    exchange = Exchange(form="sse", name="x", reads=[Read(0, b'data: {"id":"a\\/b","x":1}\n\n')])
+    assert renamed(exchange, "a/b", "new").reads[0].data == b'data: {"id":"new","x":1}\n\n'
+
+
+def test_an_answer_without_an_id_goes_out_with_the_one_it_is_stored_under():
+    chunk = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    with ReplayServer(play(f"data: {json.dumps(chunk)}\n\n", DONE), match="order", speed=None) as server:
+        for stream in (True, False):
+            answer = post(server, {**ECHO, "store": True, "stream": stream})
+            id = events(answer)[0]["id"] if stream else answer.json["id"]
+            assert ask(server, "GET", f"/v1/chat/completions/{id}").status == 200
 
 
 def test_a_recorded_head_is_waited_for_at_the_speed_of_the_rest():

@@ -483,7 +483,7 @@ def test_a_client_that_gave_up_while_it_was_kept_waiting_does_not_hold_up_the_st
     [
         {"port": 99999}, {"port": -1}, {"port": ()}, {"port": (8000, 70000)}, {"grace": -1}, {"grace": float("nan")},
         {"grace": float("inf")}, {"seed": "x"}, {"speed": "max"}, {"speed": 0}, {"speed": float("inf")}, {"ignore": "$.a"},
-        {"api_key": ""}, {"on_miss": "shrug"}, {"match": "nearest"}, {"faults": "explode"},
+        {"api_key": ""}, {"db": ""}, {"on_miss": "shrug"}, {"match": "nearest"}, {"faults": "explode"},
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense_is_a_value_error_before_anything_starts(options):
@@ -571,3 +571,36 @@ def test_the_last_cache_keys_are_remembered(monkeypatch):
             return usage["prompt_tokens_details"]["cached_tokens"] > 0
 
         assert [cached(key) for key in "abacab"] == [False, False, True, False, True, False]
+
+
+def test_a_server_whose_entering_was_given_up_lets_everything_go(tmp_path, monkeypatch):
+    file = tmp_path / "held.sqlite"
+    with ReplayServer(db=file):
+        pass
+    holder = sqlite3.connect(file, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    server = ReplayServer(db=file)
+    closed = []
+    close = server._close
+    monkeypatch.setattr(server, "_close", lambda: closed.append(close()))
+
+    async def enter():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(server.__aenter__(), 0.2)
+        assert not closed
+        holder.execute("ROLLBACK")
+        holder.close()
+
+    asyncio.run(enter())
+    eventually(lambda: closed)
+    assert server._listener is None
+
+
+def test_a_request_that_is_stopped_while_it_is_worked_on_is_told_as_such(caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "chatstream.server")
+    monkeypatch.setattr("chatstream.server.completions.answer", lambda *_, **__: time.sleep(1.5))
+    with ReplayServer(grace=0.1) as server, RawClient(server) as client:
+        client.send("POST", PATH, body=ECHO)
+        time.sleep(0.3)
+    assert [seen.outcome for seen in server.requests] == ["stopped"]
+    assert "stopped" in caplog.text

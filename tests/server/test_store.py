@@ -179,11 +179,11 @@ def test_an_id_that_is_taken_is_left_to_whoever_has_it(store):
     assert store.put(completion("c3"), [USER], None, {}) is True
 
 
-def test_a_deleted_id_can_be_stored_again(store):
+def test_a_deleted_id_is_not_given_again(store):
     keep(store, "c1", "c2")
     store.delete("c1")
-    keep(store, "c1")
-    assert ids(store.list()) == ["c2", "c1"]
+    assert store.put(completion("c1"), [USER], None, {}) is False
+    assert ids(store.list()) == ["c2"]
 
 
 def test_a_completion_without_an_id_is_refused_and_nothing_is_kept(store):
