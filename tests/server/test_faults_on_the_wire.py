@@ -74,11 +74,11 @@ def test_delay_first_keeps_even_the_head_back(server, stream):
 
 
 def test_a_stall_is_a_silence_before_the_event_and_then_it_goes_on(server):
-    answer = struck(server, "stall:0.3,after=2")
+    answer = struck(server, "stall:0.8,after=2")
     times = [moment for moment, _ in answer.chunks]
-    assert times[1] < 0.25
-    assert times[2] - times[1] > 0.25
-    assert times[-1] - times[2] < 0.25
+    assert times[1] < 0.75
+    assert times[2] - times[1] > 0.75
+    assert times[-1] - times[2] < 0.75
     assert (answer.body, answer.ended) == (WHOLE, "whole")
 
 
@@ -438,12 +438,12 @@ def test_a_tapes_fault_counts_the_times_that_it_is_played_however_many_ask_at_on
 
 
 def test_a_stop_before_the_first_read_comes_when_that_would_have_come():
-    tape = play((0.4, delta("hi")), DONE)
-    tape = msgspec.structs.replace(tape, head=0.3)
+    tape = play((1.1, delta("hi")), DONE)
+    tape = msgspec.structs.replace(tape, head=1.0)
     with ReplayServer(tape, match="order", faults="disconnect:0") as server:
         began = time.perf_counter()
         assert post(server, STREAM).ended == "cut"
-        assert 0.4 <= time.perf_counter() - began < 0.65
+        assert 1.1 <= time.perf_counter() - began < 2
 
 
 def test_a_request_is_kept_with_its_body_whatever_became_of_it():
