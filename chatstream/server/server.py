@@ -115,6 +115,8 @@ class ReplayServer:
         self._seen = SeenRequests()
         self._connections: set[Connection] = set()
         self._listener: socket.socket | None = None
+        self._opened = ExitStack()  # the listener and the database
+        self._abandoned = False  # entering was given up while it was still opening
         self._task: asyncio.Task[None] | None = None  # on asyncio
         self._group: anyio.abc.TaskGroup | None = None  # on trio
 
@@ -224,8 +226,12 @@ class ReplayServer:
             store = stack.enter_context(CompletionStore(self._db))
             listener = stack.enter_context(self._listen())
             listener.setblocking(False)  # noqa: FBT003  the socket module's own
-            self._listener = listener
-            self._routes = self._made_routes(store)
+            self._listener = listener  # the routes tell its URL
+            try:
+                self._routes = self._made_routes(store)
+            except BaseException:
+                self._listener = None
+                raise
             self._opened = stack.pop_all()
         if self._abandoned:
             self._close()

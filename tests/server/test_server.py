@@ -17,6 +17,7 @@ from chatstream.errors import ChatStreamError
 from chatstream.recording import Fault, Recording
 from chatstream.server import ReplayServer, ServerLimits
 from chatstream.server.routes import Routes
+from chatstream.server.store import CompletionStore
 from serving import DONE, ECHO, RawClient, ask, delta, eventually, play, post
 
 PATH = "/v1/chat/completions"
@@ -604,3 +605,13 @@ def test_a_request_that_is_stopped_while_it_is_worked_on_is_told_as_such(caplog,
         time.sleep(0.3)
     assert [seen.outcome for seen in server.requests] == ["stopped"]
     assert "stopped" in caplog.text
+
+
+def test_what_fails_while_it_is_opening_is_told_as_it_is_and_leaves_nothing(monkeypatch):
+    server = ReplayServer()
+    with monkeypatch.context() as broken:
+        broken.setattr(CompletionStore, "ever", lambda _: (_ for _ in ()).throw(OSError("no disk")))
+        with pytest.raises(OSError, match="no disk"), server:
+            pass
+    with server:
+        assert ask(server, "GET", "/health").status == 200
