@@ -520,3 +520,10 @@ def test_headers_that_are_not_the_answers_own_are_not_passed_on():
         assert answer.headers["x-kept"] == "yes"
         assert answer.headers["x-request-id"] == server.requests[-1].request_id == "req_recorded"
         assert not {"host", "te", "x-long"} & set(answer.headers)
+
+
+def test_many_short_waits_do_not_add_up_to_more_than_they_are():
+    tape = play(*((0.0005, delta("x")) for _ in range(1500)), DONE)
+    with ReplayServer(tape, match="order", speed=1.0) as server:
+        times_of = times(post(server, STREAM))
+    assert 0.7 <= times_of[-1] < 1.5  # 0.75; each wait of half a millisecond takes more than one
