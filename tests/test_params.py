@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import get_type_hints, is_typeddict
 
 import chatstream.types
+from chatstream.server.published import stored_message
 from chatstream.types import (
     ChatCompletionDeleted,
     ChatCompletionStoreMessage,
@@ -19,6 +21,7 @@ from chatstream.types import (
     CompletionCreateParams,
     build,
 )
+from made_up import ODD
 
 OURS = {name: value for name in chatstream.types.__all__ if is_typeddict(value := getattr(chatstream.types, name))}
 # Parts that the SDK names after the module they stand in, and we by a name of their own. Several of theirs may be one.
@@ -93,10 +96,14 @@ def test_each_shape_of_the_official_sdk_is_here_with_its_fields_and_words():
         assert shape(OURS[ours]) == shape(cls), name
         used.add(ours)
     assert set(NAMES) <= set(theirs)
-    # Two that are models there, see below.
+    # Two that are models there, see below; and parts or kin of what the SDK has in one piece or in functions.
     assert {name for name, cls in OURS.items() if cls not in [OURS[other] for other in used]} == {
         "ResponseFormatTextGrammar",
         "ResponseFormatTextPython",
+        "ChatCompletionStreamParams",
+        "CompletionParams",
+        "CompletionStreamParams",
+        "CursorPageParams",
     }
 
 
@@ -176,6 +183,27 @@ def test_importing_chatstream_does_not_load_the_shapes():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_is_asked_with_every_request_and_what_may_be_make_up_the_whole():
+    whole, rest = shape(OURS["CompletionCreateParamsBase"]), shape(OURS["CompletionParams"])
+    assert list(whole)[:2] == ["messages", "model"]
+    assert whole.keys() - rest.keys() == {"messages", "model"}
+    assert {name for name, (needed, _) in whole.items() if needed} == {"messages", "model"}
+    assert "stream" not in whole
+    assert "stream_options" in rest
+
+
+def test_an_answer_may_be_asked_for_in_five_forms():
+    adapter = TypeAdapter(chatstream.types.ResponseFormat)
+    for asked in (
+        {"type": "text"},
+        {"type": "json_object"},
+        {"type": "json_schema", "json_schema": {"name": "n"}},
+        {"type": "grammar", "grammar": "start: /a/"},
+        {"type": "python"},
+    ):
+        assert adapter.validate_python(asked, strict=True) == asked
+
+
 # --- what comes back about stored completions ---------------------------------------------------------
 
 
@@ -188,6 +216,65 @@ def test_a_stored_message_has_its_id_and_the_parts_of_its_content():
     text, image = message.content_parts
     assert (message.id, text.text, image.image_url.detail) == ("m-0", "look", "low")
     assert message.model_dump(exclude_unset=True)["content_parts"] == parts
+
+
+def test_a_stored_message_has_the_role_it_was_sent_with():
+    for role in get_args(chatstream.types.ChatCompletionRole):
+        values = {"id": "m-0", "role": role, "content": "x", "refusal": None}
+        assert build(ChatCompletionStoreMessage, values) == ChatCompletionStoreMessage.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "developer", "content": "d"},
+        {"role": "system", "content": "s", "name": "n"},
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": "a", "refusal": "r", "name": "n", "audio": {"id": "a"}},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "tool", "content": "1", "tool_call_id": "c"},
+        {"role": "function", "content": "1", "name": "f"},
+        {"role": "user", "content": [{"type": "text", "text": "t", "prompt_cache_breakpoint": {"mode": "explicit"}}, {"type": "image_url", "image_url": {"url": "u"}}]},
+        {"role": "tool", "content": [{"type": "text", "text": "t"}], "tool_call_id": "c"},
+    ],
+)  # fmt: skip
+def test_a_stored_message_goes_back_as_it_was_sent(message):
+    stored = stored_message(message, "chatcmpl-1-0")
+    assert build(ChatCompletionStoreMessage, stored).to_param() == message
+    TypeAdapter(chatstream.types.ChatCompletionMessageParam).validate_python(message, strict=True)
+
+
+def test_a_tool_message_goes_back_without_a_name_and_any_other_without_a_call():
+    extras = {"id": "m", "content": "x", "name": "n", "tool_call_id": "c", "more": 1}
+    told = {
+        role: build(ChatCompletionStoreMessage, {**extras, "role": role}).to_param() for role in ("tool", "user", None)
+    }
+    assert told == {
+        "tool": {"role": "tool", "content": "x", "tool_call_id": "c"},
+        "user": {"role": "user", "content": "x", "name": "n"},
+        None: {"role": "assistant", "content": "x", "name": "n"},
+    }
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_stored_message_with_odd_members_goes_back_all_the_same(odd):
+    values = dict.fromkeys(("id", "role", "content", "content_parts", "name", "tool_call_id"), odd)
+    param = build(ChatCompletionStoreMessage, values).to_param()
+    json.dumps(param, allow_nan=False).encode()
+    assert "id" not in param
+    within = build(ChatCompletionStoreMessage, {"content": "x", "content_parts": [odd, {"type": odd}, {"text": "t"}]})
+    assert {"text": "t"} in within.to_param()["content"]
+
+
+def test_what_goes_back_shares_nothing_with_the_stored_message():
+    parts, name = [{"type": "text", "text": "t", "more": [1]}], ["n"]
+    message = build(ChatCompletionStoreMessage, {"id": "m", "role": "user", "content_parts": parts, "name": name})
+    param = message.to_param()
+    param["content"][0]["more"].append(2)
+    param["name"].append("o")
+    assert message.to_param()["content"] == [{"type": "text", "text": "t", "more": [1]}]
+    assert message.to_param()["name"] == ["n"]
 
 
 def test_word_that_a_completion_is_gone_is_a_model():

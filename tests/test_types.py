@@ -25,16 +25,21 @@ from chatstream.stream import ChatCompletionStream
 from chatstream.types import (
     ChatCompletion,
     ChatCompletionChunk,
+    ChatCompletionDeleted,
     ChatCompletionMessage,
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageFunctionToolCall,
+    ChatCompletionsPage,
+    ChatCompletionStoreMessagesPage,
     Choice,
     ChoiceDelta,
     ChoiceDeltaToolCall,
     ChoiceDeltaToolCallCustom,
     ChunkChoice,
     CompletionUsage,
+    CursorPage,
     Custom,
+    ErrorObject,
     Function,
     FunctionCall,
     ModerationError,
@@ -44,10 +49,13 @@ from chatstream.types import (
     ParsedChoice,
     ParsedFunction,
     ParsedFunctionToolCall,
+    ResponseInfo,
     TopLogprob,
     WireModel,
     build,
 )
+from chatstream.types.answer import answered
+from made_up import ODD
 
 ROOTS = [ChatCompletion, ChatCompletionChunk, ParsedChatCompletion]
 
@@ -190,7 +198,7 @@ def test_the_fields_are_those_of_the_official_sdk():
 
 def published():
     """Our model, the official one, and what ours has beyond it: fields, and literals of a field."""
-    from openai.types import chat, completion_usage
+    from openai.types import chat, completion_usage, shared
     from openai.types.chat import (
         chat_completion,
         chat_completion_chunk,
@@ -201,11 +209,15 @@ def published():
         chat_completion_message_function_tool_call,
         chat_completion_token_logprob,
     )
+    from openai.types.shared import error_object
 
     added = {
         "ChatCompletionMessage": {"reasoning": ()},
         "ParsedChatCompletionMessage": {"reasoning": ()},
-        "ChatCompletionStoreMessage": {"reasoning": ()},
+        "ChatCompletionStoreMessage": {
+            "reasoning": (),
+            "role": ("developer", "system", "user", "tool", "function"),  # theirs is the answer's, inherited
+        },
         "ChoiceDeltaToolCall": {"custom": (), "type": ("custom",)},
     }
     elsewhere = {
@@ -227,14 +239,15 @@ def published():
         chat_completion_message_function_tool_call,
         chat_completion_message_custom_tool_call,
         chat_completion_token_logprob,
+        shared,
+        error_object,
     ]
     for name in chatstream.types.__all__:
         ours = getattr(chatstream.types, name)
-        # Requests are TypedDicts, and compared in test_params.py.
-        if not (inspect.isclass(ours) and issubclass(ours, WireModel)) or ours in {
-            WireModel,
-            ChoiceDeltaToolCallCustom,
-        }:
+        # Requests are TypedDicts, and compared in test_params.py; pages, which do more there, in test_reference.py.
+        if not (inspect.isclass(ours) and issubclass(ours, WireModel)) or issubclass(ours, CursorPage):
+            continue
+        if ours in {WireModel, ChoiceDeltaToolCallCustom}:
             continue
         found = elsewhere.get(name) or [next(getattr(room, name) for room in rooms if hasattr(room, name))]
         for theirs in found:
@@ -1017,3 +1030,159 @@ def test_threads_that_look_at_once_see_the_same():
             assert all(one is seen[0] for one in seen)
     finally:
         sys.setswitchinterval(before)
+
+
+# --- how an answer came -------------------------------------------------------------------------------
+
+HEADERS = {"X-Request-Id": "req_1", "Set-Cookie": "session=a secret"}
+
+
+def info(**members):
+    return ResponseInfo(
+        **{"status_code": 200, "headers": HEADERS, "request_id": "req_1", "retries": 1, "elapsed": 0.25, **members}
+    )
+
+
+def answers():
+    yield build(ChatCompletion, whole())
+    yield build(ParsedChatCompletion[Answer], whole())
+    yield build(ChatCompletionDeleted, {"id": "c", "deleted": True, "object": "chat.completion.deleted"})
+    yield build(ChatCompletionsPage, {"object": "list", "data": [whole()], "has_more": False})
+
+
+def test_how_an_answer_came_is_told_by_what_was_answered():
+    for model in answers():
+        assert model.response is None
+        came = info()
+        assert answered(model, came) is model
+        assert model.response is came
+
+
+def test_how_an_answer_came_is_no_part_of_it():
+    for model, other in zip(answers(), answers(), strict=True):
+        before = (model.model_dump(), model.to_json(), repr(model), list(model), model.model_fields_set)
+        answered(model, info())
+        assert (model.model_dump(), model.to_json(), repr(model), list(model), model.model_fields_set) == before
+        assert model == other
+        assert other == answered(model, info(status_code=500))
+        assert "response" not in model.model_extra
+        assert "response" not in type(model).model_json_schema(mode="serialization")["properties"]
+
+
+def test_how_an_answer_came_is_lost_in_every_copy():
+    for model in answers():
+        answered(model, info())
+        copies = (
+            copy.copy(model),
+            copy.deepcopy(model),
+            model.model_copy(),
+            model.model_copy(deep=True),
+            pickled(model),
+        )
+        for made in copies:
+            assert made == model
+            assert made.response is None
+        assert b"secret" not in pickle.dumps(model)
+        assert model.response is not None
+
+
+def test_what_a_peer_calls_response_is_an_extra_like_any_other():
+    sent = {**whole(), "response": {"a": 1}, "_response": 2}
+    model = build(ChatCompletion, sent)
+    assert model.response is None
+    answered(model, info())
+    assert (model.response.status, model.model_extra) == (200, {"response": {"a": 1}, "_response": 2})
+    assert model.to_dict() == sent
+    assert model.model_copy().to_dict() == sent
+    assert model.model_copy().response is None
+
+
+def test_how_an_answer_came_can_be_set_by_nobody_else():
+    model = answered(build(ChatCompletion, whole()), info())
+    with pytest.raises(AttributeError):
+        model.response = info()
+    with pytest.raises(AttributeError):
+        model.response.status_code = 500
+    with pytest.raises(TypeError):
+        model.response.headers["x"] = "y"
+    assert model.response == info()
+
+
+def test_how_an_answer_came_is_told_without_its_headers():
+    came = info()
+    assert repr(came) == "ResponseInfo(status_code=200, request_id='req_1', retries=1, elapsed=0.25)"
+    assert "secret" not in f"{came} {came!r}"
+    assert b"secret" not in pickle.dumps(came)
+    for made in (pickled(came), copy.deepcopy(came)):
+        assert made.headers == {}
+        assert (made.status, made.request_id, made.retries, made.elapsed) == (200, "req_1", 1, 0.25)
+
+
+def test_the_names_of_headers_are_in_lower_case():
+    came = info()
+    assert dict(came.headers) == {"x-request-id": "req_1", "set-cookie": "session=a secret"}
+    assert came.status == came.status_code == 200
+
+
+# --- pages --------------------------------------------------------------------------------------------
+
+
+def page(data, **members):
+    return build(ChatCompletionsPage, {"object": "list", "data": data, **members})
+
+
+def test_a_page_has_models_in_it():
+    read = page([whole()], has_more=True, first_id="a", last_id="b")
+    assert read.data[0].choices[0].message.tool_calls[1].custom.input == "ls"
+    assert (read.object, read.has_more, read.first_id, read.last_id) == ("list", True, "a", "b")
+    assert read.to_dict() == {"object": "list", "data": [whole()], "has_more": True, "first_id": "a", "last_id": "b"}
+    messages = build(ChatCompletionStoreMessagesPage, {"data": [{"id": "m-0", "role": "user", "content": "x"}]})
+    assert messages.data[0].to_param() == {"role": "user", "content": "x"}
+    assert build(CursorPage, {"data": [{"id": "a"}]}).data == [{"id": "a"}]
+    assert pickled(read) == read
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "cursor", "expected"),
+    [
+        ([{"id": "a"}, {"id": "b"}], True, "b", True),
+        ([{"id": "a"}, {"id": "b"}], False, "b", False),
+        ([{"id": "a"}], None, "a", False),
+        ([], True, None, False),
+        ([{"id": "a"}, {}], True, None, False),
+        ([{"id": ""}], True, None, False),
+        ([{"id": 5}], True, None, False),
+    ],
+)
+def test_the_next_page_begins_after_the_last_entry(data, more, cursor, expected):
+    read = page(data, has_more=more, last_id="z")
+    assert read.next_cursor() == cursor
+    assert read.has_next_page() is expected
+
+
+def test_a_page_that_does_not_say_whether_there_is_more_is_the_last_one():
+    assert page([{"id": "a"}]).has_next_page() is False
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_page_makes_looking_raise(odd):
+    for read in (page(odd, has_more=odd), page([odd], has_more=True), page([{"id": odd}], has_more=odd)):
+        assert read.has_next_page() in {True, False}
+        assert read.next_cursor() is None or isinstance(read.next_cursor(), str)
+        read_throughout(read)
+        read.to_json().encode()
+
+
+# --- what an error says of itself ---------------------------------------------------------------------
+
+
+def test_the_object_of_an_error_is_a_model():
+    sent = {
+        "message": "no",
+        "type": "x",
+        "misalignment": {"error_type": "new", "steer": {"message": "go on"}},
+        "more": 1,
+    }
+    error = build(ErrorObject, sent)
+    assert (error.message, error.code, error.misalignment.steer.message) == ("no", None, "go on")
+    assert error.to_dict() == sent

@@ -83,6 +83,8 @@ GOOD = {
     "functions": asking(functions=[{"name": "f"}], function_call={"name": "f"}),
     "a schema": asking(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": [1, None]}, "strict": None}}),
     "a JSON object": asking(response_format={"type": "json_object"}),
+    "text by a grammar": asking(response_format={"type": "grammar", "grammar": "start: /a/"}),
+    "a program": asking(response_format={"type": "python"}),
     "a prediction": asking(prediction={"type": "content", "content": [{"type": "text", "text": "t"}]}),
     "everything else": asking(
         moderation={"model": "m", "policy": {"input": {"mode": "block"}, "output": None}}, prompt_cache_key="k", seed=-(2**70),
@@ -207,6 +209,7 @@ WRONG = [
     (asking(response_format={"type": "xml"}), "response_format.type", VALUE), (asking(response_format={"type": "json_schema"}), "response_format.json_schema", MISSING),
     (asking(response_format={"type": "json_schema", "json_schema": {"schema": {}}}), "response_format.json_schema.name", MISSING),
     (asking(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": True}}), "response_format.json_schema.schema", TYPE),
+    (asking(response_format={"type": "grammar"}), "response_format.grammar", MISSING), (asking(response_format={"type": "grammar", "grammar": {}}), "response_format.grammar", TYPE),
     (asking(modalities=["audio"], audio={"format": "wav", "voice": 1}), "audio.voice", TYPE),
     (asking(modalities=["audio"], audio={"format": "wav", "voice": {}}), "audio.voice.id", MISSING),
     (asking(tools=[TOOL], tool_choice="maybe"), "tool_choice", VALUE), (asking(tools=[TOOL], tool_choice={"function": {"name": "f"}}), "tool_choice.type", MISSING),
@@ -233,6 +236,42 @@ def test_what_is_wrong_is_told_with_its_path_and_its_code(body, param, code):
     problem = first_problem(body)
     assert problem.status == 400
     assert problem.message.startswith(f"{param or 'the body'}: ")
+
+
+# Of those above, the ones where a fixed word was expected and another came.
+UNKNOWN = [
+    asking(modalities=["video"]), asking(reasoning_effort="huge"), asking({"role": "robot"}), said([{"type": "video"}]),
+    said([{"type": "input_audio", "input_audio": {"data": "", "format": "ogg"}}]), said([{"type": "refusal", "refusal": "no"}]),
+    said([PNG], role="system"), said([PNG], role="assistant"), asking(tools=[{"type": "web_search"}]), asking(response_format={"type": "xml"}),
+    asking(tools=[{"type": "custom", "custom": {"name": "g", "format": {"type": "grammar", "grammar": {"syntax": "bnf", "definition": ""}}}}]),
+    asking(tools=[TOOL], tool_choice="maybe"), asking(functions=[{"name": "f"}], function_call="required"),
+    asking(web_search_options={"user_location": {"type": "exact", "approximate": {}}}),
+]  # fmt: skip
+
+
+def test_a_word_that_the_reference_does_not_know_is_told_from_what_is_wrong_anywhere():
+    bodies = [body for body, _, _ in WRONG]
+    assert all(body in bodies for body in UNKNOWN)
+    for body in bodies:
+        assert [problem.unknown_word for problem in problems(body)] == [body in UNKNOWN]
+
+
+def test_whoever_lets_an_unknown_word_through_hears_of_the_rest():
+    body = asking(
+        {"role": "robot"}, {"role": "user"}, said([{"type": "video"}])["messages"][0],
+        tools=[{"type": "web_search"}, {"type": "function"}], tool_choice={"type": "mcp"}, verbosity="loud", n=0, max_tokens=5, max_completion_tokens=5,
+    )  # fmt: skip
+    told = [(problem.param, problem.unknown_word) for problem in problems(body)]
+    assert told == [
+        ("messages[0].role", True),
+        ("messages[1].content", False),
+        ("messages[2].content[0].type", True),
+        ("n", False),
+        ("tool_choice.type", True),
+        ("tools[0].type", True),
+        ("tools[1].function", False),
+        ("verbosity", True),
+    ]
 
 
 def test_everything_that_is_wrong_is_told_in_the_order_of_the_reference():

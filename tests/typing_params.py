@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, assert_type
 
+from typing_extensions import Unpack
+
 from chatstream.types import (
+    ChatCompletion,
+    ChatCompletionMessageLike,
     ChatCompletionMessageParam,
     ChatCompletionNamedToolChoiceParam,
     ChatCompletionRole,
@@ -11,6 +15,8 @@ from chatstream.types import (
     CompletionCreateParams,
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
+    CompletionParams,
+    ResponseFormat,
 )
 from chatstream.validation import Problem, first_problem, metadata_problem, problems
 
@@ -85,6 +91,28 @@ def tells_messages_apart_by_their_role(message: ChatCompletionMessageParam, role
     assert_type(role, Literal["developer", "system", "user", "assistant", "tool", "function"])
 
 
+def goes_on_with_a_conversation(completion: ChatCompletion) -> list[ChatCompletionMessageLike]:
+    conversation: list[ChatCompletionMessageLike] = [{"role": "user", "content": "hi"}]
+    conversation.append(completion.choices[0].message)
+    conversation.append({"role": "user", "content": [{"type": "text", "text": "and then?"}]})
+    ask(messages=conversation, model="m", temperature=1, response_format={"type": "python"}, stream=True)
+    ask(messages=conversation, model="m", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ask(messages=conversation, model="m", temprature=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    return conversation
+
+
+def ask(
+    *,
+    messages: Sequence[ChatCompletionMessageLike],
+    model: str,
+    stream: bool = False,
+    **params: Unpack[CompletionParams],
+) -> list[object]:
+    assert_type(params.get("temperature"), float | None)
+    assert_type(params.get("response_format"), ResponseFormat | None)
+    return [messages, model, stream]
+
+
 def is_told_of_mistakes() -> None:
     _role: ChatCompletionMessageParam = {"role": "robot", "content": "hi"}  # type: ignore[assignment, misc]  # pyright: ignore[reportAssignmentType]
     _n: CompletionCreateParamsNonStreaming = {"model": "m", "messages": [], "n": "1"}  # type: ignore[typeddict-item]  # pyright: ignore[reportAssignmentType]
@@ -99,3 +127,4 @@ def validates(body: object) -> None:
         assert_type(found.param, str | None)
         assert_type(found.code, str)
         assert_type(found.status, int)
+        assert_type(found.unknown_word, bool)

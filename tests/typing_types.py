@@ -1,5 +1,6 @@
 """What a type checker must see in `chatstream.types`. Read by mypy and basedpyright, never run."""
 
+from collections.abc import Mapping
 from typing import Any, assert_type
 
 from pydantic import BaseModel
@@ -7,14 +8,22 @@ from pydantic import BaseModel
 from chatstream.types import (
     ChatCompletion,
     ChatCompletionChunk,
+    ChatCompletionDeleted,
     ChatCompletionMessage,
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageFunctionToolCall,
+    ChatCompletionRole,
+    ChatCompletionsPage,
+    ChatCompletionStoreMessage,
+    ChatCompletionStoreMessagesPage,
     CompletionUsage,
+    CursorPage,
     ParsedChatCompletion,
     ParsedFunctionToolCall,
+    ResponseInfo,
     build,
 )
+from chatstream.types.answer import answered
 
 
 class Answer(BaseModel):
@@ -59,6 +68,31 @@ def reads_a_chunk(chunk: ChatCompletionChunk) -> None:
     assert_type(delta.content, str | None)
     for call in delta.tool_calls or []:
         assert_type(call.index, int)
+
+
+def reads_pages(page: ChatCompletionsPage, messages: ChatCompletionStoreMessagesPage) -> None:
+    assert_type(page, CursorPage[ChatCompletion])
+    assert_type(page.data, list[ChatCompletion])
+    assert_type(page.has_next_page(), bool)
+    assert_type(page.next_cursor(), str | None)
+    assert_type(build(CursorPage[ChatCompletion], {}), CursorPage[ChatCompletion])
+    assert_type(messages.data[0], ChatCompletionStoreMessage)
+    assert_type(messages.data[0].role, ChatCompletionRole)
+    assert_type(messages.data[0].to_param(), dict[str, Any])
+
+
+def reads_how_an_answer_came(
+    parsed: ParsedChatCompletion[Answer], deleted: ChatCompletionDeleted, page: ChatCompletionsPage, info: ResponseInfo
+) -> None:
+    assert_type(answered(parsed, info), ParsedChatCompletion[Answer])
+    assert_type(parsed.response, ResponseInfo | None)
+    assert_type(deleted.response, ResponseInfo | None)
+    assert_type(page.response, ResponseInfo | None)
+    assert_type(info.status, int)
+    assert_type(info.headers, Mapping[str, str])
+    assert_type(info.request_id, str | None)
+    assert_type(info.elapsed, float)
+    parsed.response = info  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def dumps_with_the_options_of_pydantic(completion: ChatCompletion) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from chatstream.types.answer import AnswerModel
 from chatstream.types.logprobs import ChoiceLogprobs
 from chatstream.types.message import ChatCompletionMessage
 from chatstream.types.model import WireModel
@@ -21,7 +22,7 @@ class Choice(WireModel):
     message: ChatCompletionMessage
 
 
-class ChatCompletion(WireModel):
+class ChatCompletion(AnswerModel):
     """A whole answer. `created` is in Unix seconds."""
 
     id: str

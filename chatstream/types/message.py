@@ -91,6 +91,7 @@ ChatCompletionMessageToolCallUnion: TypeAlias = Annotated[
     ChatCompletionMessageFunctionToolCall | ChatCompletionMessageCustomToolCall,
     Field(discriminator="type"),
 ]
+ChatCompletionMessageToolCall: TypeAlias = ChatCompletionMessageToolCallUnion  # as in Node; in Python, functions alone
 
 
 class ChatCompletionMessage(WireModel):

@@ -13,7 +13,19 @@ import msgspec
 
 from chatstream.jsontext import mend
 
-__all__ = ["Kind", "Path", "Problem", "kind_of", "missing", "problem", "quoted", "shown", "where", "wrong_type"]
+__all__ = [
+    "Kind",
+    "Path",
+    "Problem",
+    "kind_of",
+    "missing",
+    "problem",
+    "quoted",
+    "shown",
+    "unknown_word",
+    "where",
+    "wrong_type",
+]
 
 # Linked from the inside out: a step is made for every value that is looked at, and read only if that value is wrong.
 Path: TypeAlias = "tuple[Path, str | int] | None"
@@ -41,12 +53,14 @@ class Problem(msgspec.Struct, frozen=True):
     """What is wrong with a request, as the API says it: words, the path that is wrong, a code, an HTTP status.
 
     ``param`` is a path such as ``messages[0].content[1].image_url.url``; None if it is the body as a whole.
+    ``unknown_word``: it is a string in a place for fixed words and merely none of those. Other services have their own.
     """
 
     message: str
     param: str | None
     code: str
     status: int = 400
+    unknown_word: bool = False
 
 
 def kind_of(value: Any) -> Kind:
@@ -92,6 +106,12 @@ def problem(path: Path, what: str, code: str) -> Problem:
     """The problem that the value at ``path`` has: ``what`` goes on where the path ends."""
     param = where(path)
     return Problem(f"{param or 'the body'}: {what}", param, code)
+
+
+def unknown_word(path: Path, expected: str, word: str) -> Problem:
+    """A word that is none of those the reference knows in this place."""
+    found = problem(path, f"expected {expected}, got {quoted(word)}", "invalid_value")
+    return msgspec.structs.replace(found, unknown_word=True)
 
 
 def wrong_type(path: Path, expected: str, value: Any) -> Problem:

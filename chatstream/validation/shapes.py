@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, get_args, get_
 from typing_extensions import is_typeddict
 
 from chatstream.validation.limits import LIMITS
-from chatstream.validation.problem import kind_of, missing, problem, quoted, wrong_type
+from chatstream.validation.problem import kind_of, missing, quoted, unknown_word, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -146,7 +146,7 @@ def _literal(words: Sequence[Any]) -> Shape:
     def check(value: Any, path: Path) -> Iterable[Problem]:
         if value in known:
             return ()
-        return (problem(path, f"expected {expected}, got {quoted(value)}", "invalid_value"),)
+        return (unknown_word(path, expected, value),)
 
     return {"string": (check, expected)}
 

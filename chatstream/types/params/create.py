@@ -105,11 +105,9 @@ class WebSearchOptions(TypedDict, total=False):
     user_location: WebSearchOptionsUserLocation | None
 
 
-class CompletionCreateParamsBase(TypedDict, total=False):
-    """What is asked of a model, streamed or not."""
+class CompletionParams(TypedDict, total=False):
+    """What may be asked besides the two things that every request has, streamed or not."""
 
-    messages: Required[Sequence[ChatCompletionMessageParam]]
-    model: Required[ChatModel]
     audio: ChatCompletionAudioParam | None
     frequency_penalty: float | None  # -2 to 2
     function_call: FunctionCallOption  # deprecated for tool_choice
@@ -146,6 +144,16 @@ class CompletionCreateParamsBase(TypedDict, total=False):
     web_search_options: WebSearchOptions
 
 
+class _Question(TypedDict):
+    # A base, and the first one: so these two are declared before the rest, and what is wrong is told in that order.
+    messages: Required[Sequence[ChatCompletionMessageParam]]
+    model: Required[ChatModel]
+
+
+class CompletionCreateParamsBase(_Question, CompletionParams):
+    """What is asked of a model, streamed or not."""
+
+
 class CompletionCreateParamsNonStreaming(CompletionCreateParamsBase, total=False):
     """A request for a whole answer."""
 
@@ -158,14 +166,25 @@ class CompletionCreateParamsStreaming(CompletionCreateParamsBase):
     stream: Required[Literal[True]]
 
 
+class CompletionStreamParams(CompletionCreateParamsBase, total=False):
+    """A request that is streamed whether it says so or not."""
+
+    stream: Literal[True]
+
+
 CompletionCreateParams: TypeAlias = CompletionCreateParamsNonStreaming | CompletionCreateParamsStreaming
 
 
-class CompletionListParams(TypedDict, total=False):
-    """Which stored completions to list: the ones `after` this id, in pages of `limit`, filtered."""
+class CursorPageParams(TypedDict, total=False):
+    """Which page of a list: the one `after` this id, of at most `limit` entries."""
 
     after: str
     limit: int
+
+
+class CompletionListParams(CursorPageParams, total=False):
+    """Which stored completions to list, and in which order of time."""
+
     metadata: Metadata | None
     model: str
     order: Literal["asc", "desc"]
@@ -177,9 +196,7 @@ class CompletionUpdateParams(TypedDict, total=False):
     metadata: Required[Metadata | None]
 
 
-class MessageListParams(TypedDict, total=False):
-    """Which messages of a stored completion to list: the ones `after` this id, in pages of `limit`."""
+class MessageListParams(CursorPageParams, total=False):
+    """Which messages of a stored completion to list, and in which order."""
 
-    after: str
-    limit: int
     order: Literal["asc", "desc"]

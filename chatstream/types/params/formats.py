@@ -35,16 +35,22 @@ class ResponseFormatJSONSchema(TypedDict, total=False):
 
 
 class ResponseFormatTextGrammar(TypedDict, total=False):
-    """Text that follows a grammar. In the reference's shared types, but not among the formats of a chat completion."""
+    """Text that follows a grammar. Among the reference's shared types; not every service takes it here."""
 
     grammar: Required[str]
     type: Required[Literal["grammar"]]
 
 
 class ResponseFormatTextPython(TypedDict, total=False):
-    """Python code. In the reference's shared types, but not among the formats of a chat completion."""
+    """Python code. Among the reference's shared types; not every service takes it here."""
 
     type: Required[Literal["python"]]
 
 
-ResponseFormat: TypeAlias = ResponseFormatText | ResponseFormatJSONSchema | ResponseFormatJSONObject
+ResponseFormat: TypeAlias = (
+    ResponseFormatText
+    | ResponseFormatJSONSchema
+    | ResponseFormatJSONObject
+    | ResponseFormatTextGrammar
+    | ResponseFormatTextPython
+)

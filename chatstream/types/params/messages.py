@@ -5,6 +5,7 @@ from typing import Literal, Required, TypeAlias
 
 from typing_extensions import TypedDict
 
+from chatstream.types.message import ChatCompletionMessage
 from chatstream.types.params.content import (
     ChatCompletionContentPartParam,
     ChatCompletionContentPartRefusalParam,
@@ -124,3 +125,6 @@ ChatCompletionMessageParam: TypeAlias = (
     | ChatCompletionFunctionMessageParam
 )
 CreateChatCompletionRequestMessageParam: TypeAlias = ChatCompletionMessageParam
+
+# What a conversation is made of where answers are appended as they came; `to_param` makes dicts of them.
+ChatCompletionMessageLike: TypeAlias = ChatCompletionMessageParam | ChatCompletionMessage
