@@ -5,11 +5,13 @@ import io
 import json
 
 import anyio
+import brotli
 import httpx
 import httpx2
 import httpx_sse
 import openai
 import pytest
+import zstandard
 
 from chatstream.ends import Limits
 from chatstream.errors import (
@@ -472,8 +474,15 @@ async def test_a_bomb_is_met_by_the_limits_before_it_fills_the_memory():
 
 
 @LIBRARIES
-async def test_an_unknown_encoding_is_left_to_the_library(library):
-    check(through_stream(response([DATA], library=library, headers={"content-encoding": "something"})))
+async def test_an_encoding_is_told_by_its_header_and_never_guessed(library):
+    unknown = {"content-encoding": "something"}
+    assert isinstance(through_stream(response([DATA], library=library, headers=unknown)).error, StreamProtocolError)
+    outcome = await through_async_stream(async_response([DATA], library=library, headers=unknown))
+    assert isinstance(outcome.error, StreamProtocolError)
+    for encoding, packed in (("identity", DATA), ("br", brotli.compress(DATA)), ("zstd", zstandard.compress(DATA))):
+        headers = {"content-encoding": encoding}
+        check(through_stream(response([packed], library=library, headers=headers)))
+        check(await through_async_stream(async_response(byte_by_byte(packed), library=library, headers=headers)))
 
 
 # httpx clients, and what stands on their responses
