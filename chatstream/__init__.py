@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatstream.accumulator import ChatCompletionAccumulator
+    from chatstream.client import AsyncChatClient, ChatClient
     from chatstream.emitter import EventEmitter
     from chatstream.ends import Limits, StreamEnd
     from chatstream.parser import ChatStreamParser
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncChatClient",
     "AsyncChatCompletionStream",
+    "ChatClient",
     "ChatCompletionAccumulator",
     "ChatCompletionStream",
     "ChatStreamParser",
@@ -41,7 +44,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncChatClient": "client",
     "AsyncChatCompletionStream": "stream",
+    "ChatClient": "client",
     "ChatCompletionAccumulator": "accumulator",
     "ChatCompletionStream": "stream",
     "ChatStreamParser": "parser",

@@ -80,14 +80,18 @@ class Reading:
         self._clock = clock
 
     def begin(self, source: Source | AsyncSource) -> None:
-        """The source is open."""
+        """Read from this source, once it is open."""
         self.about = source
-        self.stats.begin()
         if self._record is not None:
             self._writer = TapeWriter(self._record, clock=self._clock)
             self.decoder = SSEDecoder()
-            if source.status is not None:
-                self._writer.response(source.status, source.headers)
+        self.stats.begin()
+        source.when(self.stats.begin, self._opened)
+
+    def _opened(self) -> None:
+        source = self.about
+        if self._writer is not None and source is not None and source.status is not None:
+            self._writer.response(source.status, source.headers)
 
     def take(self, value: Any) -> bool:
         """One read arrived; whether it brought events: they are the next batch. The batch before has been taken."""

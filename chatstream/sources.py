@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from chatstream.errors import TimeoutPhase
+    from chatstream.types.answer import ResponseInfo
 
 __all__ = ["AsyncSource", "Source", "open_async_source", "open_source", "read_of", "transport_error"]
 
@@ -47,9 +48,22 @@ class _About:
     """What a source tells of itself beside its reads."""
 
     def __init__(self, response: Any = None) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.response: ResponseInfo | None = None  # of a source that a client opened
+        self.learn(response)
+
+    def learn(self, response: Any, info: ResponseInfo | None = None) -> None:
+        """Take in the head of an HTTP response, and how it came if a client knows."""
+        self.response = info
         headers: Any = getattr(response, "headers", None)
-        self.status: int | None = getattr(response, "status_code", None)
-        self.headers: dict[str, str] = {} if headers is None else {key.lower(): value for key, value in headers.items()}
+        self.status = getattr(response, "status_code", None)
+        self.headers = {} if headers is None else {key.lower(): value for key, value in headers.items()}
+
+    def when(self, sent: Callable[[], object], opened: Callable[[], object]) -> None:
+        """Have these called when what is asked for was sent, and when its head has come: at once, if it is here."""
+        sent()
+        opened()
 
     @property
     def content_type(self) -> str | None:
@@ -65,8 +79,17 @@ class Source(_About):
 
     def __init__(self, reads: Iterator[Any], close: Callable[[], object] | None = None, response: Any = None) -> None:
         super().__init__(response)
-        self.reads = reads
+        self.reads: Iterator[Any] = reads
         self._close = close
+
+    def open(self) -> None:
+        """Send what has to be sent before anything can be read; most sources are here already."""
+
+    def abort(self) -> None:
+        """Close it, from any thread; whoever waits for a response is woken."""
+        if isinstance(self.reads, ResponseReads):
+            self.reads.wake()
+        self.close()
 
     def close(self) -> None:
         """Give back what the source holds; what goes wrong with that is of no use to anybody any more."""
@@ -87,8 +110,16 @@ class AsyncSource(_About):
         response: Any = None,
     ) -> None:
         super().__init__(response)
-        self.reads = reads
+        self.reads: AsyncIterator[Any] = reads
         self._close = close
+
+    async def open(self) -> None:
+        """Send what has to be sent before anything can be read; most sources are here already."""
+
+    def abort(self) -> None:
+        """Wake whoever waits for a response; he closes it."""
+        if isinstance(self.reads, AsyncResponseReads):
+            self.reads.wake()
 
     async def aclose(self) -> None:
         """Give back what the source holds, also while being cancelled."""
@@ -117,6 +148,8 @@ def _quietly(close: Callable[[], object]) -> None:
 
 def open_source(source: Any) -> Source:
     """The reads of a source, for a sync stream; TypeError for what is none, OSError for a file that cannot be read."""
+    if isinstance(source, Source):
+        return source
     found = _open_local(source)
     if found is not None:
         return Source(iter(found), getattr(found, "close", None))
@@ -141,6 +174,8 @@ def open_source(source: Any) -> Source:
 
 def open_async_source(source: Any) -> AsyncSource:
     """The reads of a source, for an async stream; what needs no waiting is accepted as well."""
+    if isinstance(source, AsyncSource):
+        return source
     found = _open_local(source)
     if found is not None:
         return AsyncSource(_NoWait(iter(found)), getattr(found, "close", None))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         CompletionUsage,
         ParsedChatCompletion,
         ParsedChatCompletionMessage,
+        ResponseInfo,
     )
 
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
@@ -58,6 +59,12 @@ class _Stream(EventEmitter):
     def end(self) -> StreamEnd | None:
         """How the stream ended; None until you have come to its last event."""
         return self._reading.end
+
+    @property
+    def response(self) -> ResponseInfo | None:
+        """The head of the answer, of a stream that a client opened: status, headers, request id, retries, seconds."""
+        about = self._reading.about
+        return None if about is None else about.response
 
     @property
     def stats(self) -> StreamStats:
@@ -275,15 +282,25 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
     def abort(self) -> None:
         """Stop at once: the source is closed, and reading on raises APIUserAbortError with what had arrived."""
         self._reading.abort()
-        self._source.close()
+        self._source.abort()
 
     def close(self) -> None:
         """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
         self._source.close()
         self._reading.close()
 
-    def __enter__(self) -> Self:
+    def open(self) -> Self:
+        """This stream, its request sent if it is a client's and was not; raises the APIError if there is no answer."""
+        try:
+            self._source.open()
+        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+            self._source.close()
+            self._reading.fail(error)
+            self.until_done()  # so that its listeners hear of it
         return self
+
+    def __enter__(self) -> Self:
+        return self.open()
 
     def __exit__(
         self,
@@ -440,8 +457,9 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         return self._reading.usage()
 
     def abort(self) -> None:
-        """Stop: reading on raises APIUserAbortError with what had arrived. End a read that waits by cancelling it."""
+        """Stop: reading on raises APIUserAbortError with what had arrived. Whoever waits for a response is woken."""
         self._reading.abort()
+        self._source.abort()
 
     async def aclose(self) -> None:
         """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
@@ -450,8 +468,18 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
 
     close = aclose
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
+        """This stream, its request sent if it is a client's and was not; raises the APIError if there is no answer."""
+        try:
+            await self._source.open()
+        except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
+            await self._source.aclose()
+            self._reading.fail(error)
+            await self.until_done()  # so that its listeners hear of it
         return self
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self,

@@ -97,8 +97,8 @@ def public(cls):
 
 
 WAITS = {
-    "aclose", "close", "final_chat_completion", "final_content", "final_function_tool_call", "final_message", "total_usage", "until_done",
-    "wait_for",
+    "aclose", "close", "final_chat_completion", "final_content", "final_function_tool_call", "final_message", "open", "total_usage",
+    "until_done", "wait_for",
 }  # fmt: skip
 
 

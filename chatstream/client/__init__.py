@@ -1,0 +1,35 @@
+"""A client of the Chat Completions API, sync and async.
+
+    from chatstream import ChatClient
+
+    client = ChatClient()
+    completion = client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
+
+The rooms, from the outside in: `clients` · `completions`, `async_completions` and `pages`, the operations · `asking`,
+the operations as calls · `requested` and `chunk_stream`, calls as streams · `sending` and `async_sending`, calls sent ·
+`answers`, bodies read whole · `attempts`, `retries`, `failures`, `patience`, what is decided on the way · `call`,
+`settings`, `headers`, `address`, `timeout`, what is asked, and how.
+"""
+
+from chatstream.client.asking import CreateOptions, StreamOptions
+from chatstream.client.call import ParameterError, RequestOptions
+from chatstream.client.chunk_stream import AsyncChunkStream, ChunkStream
+from chatstream.client.clients import AsyncChatClient, ChatClient, ClientOptions
+from chatstream.client.pages import AsyncCursorPage, AsyncPages, SyncCursorPage
+from chatstream.client.timeout import Timeout
+
+__all__ = [
+    "AsyncChatClient",
+    "AsyncChunkStream",
+    "AsyncCursorPage",
+    "AsyncPages",
+    "ChatClient",
+    "ChunkStream",
+    "ClientOptions",
+    "CreateOptions",
+    "ParameterError",
+    "RequestOptions",
+    "StreamOptions",
+    "SyncCursorPage",
+    "Timeout",
+]

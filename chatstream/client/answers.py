@@ -1,0 +1,110 @@
+"""Bodies that are read whole, as what they say.
+
+In go the reads of a body, out come completions, pages and objects. Rules: a completion is read by the very parser that
+reads streams, so that both come to the same verdict, odd shapes are repaired alike, and a service that streams although
+it was not asked to is understood; nothing else is made up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatstream.chunks import has_error, read_error
+from chatstream.ends import Limits
+from chatstream.errors import ChatStreamError, NotAStreamError, StreamLimitError, StreamProtocolError
+from chatstream.events import ErrorEvent
+from chatstream.jsontext import read_json
+from chatstream.parser import ChatStreamParser
+from chatstream.types import ChatCompletion, build
+from chatstream.types.answer import AnswerModel, answered
+from chatstream.verdict import not_a_stream
+
+if TYPE_CHECKING:
+    from chatstream.events import ChatStreamEvent
+    from chatstream.types.answer import ResponseInfo
+
+__all__ = ["CompletionBody", "ObjectBody"]
+
+M = TypeVar("M", bound=AnswerModel)
+
+_LARGEST = 64 * 2**20  # bytes; as of an event of a stream: nobody meets it by accident
+
+
+class CompletionBody:
+    """The body of one completion, read whole."""
+
+    def __init__(self) -> None:
+        self._parser = ChatStreamParser()
+        self._last: ChatStreamEvent | None = None
+
+    def feed(self, data: bytes) -> bool:
+        """Take a read; whether no more is wanted."""
+        self._note(self._parser.feed(data))
+        return self._parser.end is not None
+
+    def fail(self, error: ChatStreamError) -> None:
+        """It broke off."""
+        self._note(self._parser.fail(error))
+
+    def _note(self, events: list[ChatStreamEvent]) -> None:
+        if events:
+            self._last = events[-1]
+
+    def read(self, info: ResponseInfo) -> ChatCompletion:
+        """The completion; raises what is wrong with it, with what of it had come."""
+        self._note(self._parser.close())
+        if isinstance(self._last, ErrorEvent):
+            raise _told(self._last.error, info)
+        completion = self._parser.snapshot
+        if completion is None:  # cannot be: an end without an error has seen a chunk
+            raise _told(StreamProtocolError("the body holds no completion"), info)
+        return answered(completion, info)
+
+
+class ObjectBody:
+    """The body of one JSON object, read whole."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._failure: ChatStreamError | None = None
+
+    def feed(self, data: bytes) -> bool:
+        """Take a read; whether no more is wanted."""
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _LARGEST:
+            self.fail(StreamLimitError(limit="max_event_size", value=_LARGEST))
+        return self._failure is not None
+
+    def fail(self, error: ChatStreamError) -> None:
+        """It broke off."""
+        self._failure = self._failure or error
+
+    def read(self, model: type[M], info: ResponseInfo) -> M:
+        """The object as this model; raises what is wrong with it."""
+        if self._failure is not None:
+            raise _told(self._failure, info)
+        return answered(build(model, self._object(info)), info)
+
+    def _object(self, info: ResponseInfo) -> dict[str, Any]:
+        body = b"".join(self._parts).strip()
+        try:
+            raw, _ = read_json(body, max_depth=Limits().max_depth)
+        except StreamLimitError as error:
+            raise _told(error, info) from None
+        except StreamProtocolError:
+            raw = None
+        if has_error(raw):
+            raise _told(read_error(raw), info)
+        if type(raw) is not dict:
+            raise _told(not_a_stream(body), info)
+        return raw
+
+
+def _told(error: ChatStreamError, info: ResponseInfo) -> ChatStreamError:
+    """The error with what is known of the answer that it came in."""
+    error.request_id = error.request_id or info.request_id
+    if isinstance(error, NotAStreamError):
+        error.content_type = info.headers.get("content-type")
+    return error

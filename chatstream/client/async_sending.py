@@ -1,0 +1,161 @@
+"""Calls out, open answers back: sending, and sending again, with ``await``.
+
+The async half of `chatstream.client.sending`, on asyncio and trio alike; the rules are there. One more: what is to be
+given back is given back also while being cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from httpx_sse import aconnect_sse
+
+from chatstream.client.answers import CompletionBody, ObjectBody
+from chatstream.client.attempts import Attempts, Chances, tell_streams_async
+from chatstream.client.failures import refusal, while_opening, while_reading
+from chatstream.client.patience import Stop
+from chatstream.errors import APIError, ChatStreamError
+from chatstream.responses import AsyncResponseReads
+from chatstream.types.answer import AnswerModel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chatstream.client.call import Call
+    from chatstream.client.patience import Patience
+    from chatstream.types import ChatCompletion
+    from chatstream.types.answer import ResponseInfo
+
+__all__ = ["AsyncAnswer", "AsyncSender"]
+
+M = TypeVar("M", bound=AnswerModel)
+
+_LONGEST_CLOSE = 5.0  # seconds: TLS says goodbye, and a peer may not listen
+_REFUSED = 300  # redirects and above: no answer to what was asked
+
+
+class AsyncAnswer(AsyncIterator[bytes]):
+    """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
+
+    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience) -> None:
+        self.response: Any = response
+        self.info: ResponseInfo = info
+        self.is_closed: bool = False
+        self._context = context
+        self._patience = patience
+        self._reads = AsyncResponseReads(response)
+
+    async def __anext__(self) -> bytes:
+        patience = self._patience
+        try:
+            patience.check()
+            data = await anext(self._reads)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            ours = while_reading(error, patience)
+            if ours is None or ours is error:
+                raise
+            raise ours from error
+        except BaseException:
+            await self.aclose()  # at once: whoever is stopped here will not come back for it
+            raise
+        patience.hear(data)
+        return data
+
+    async def error_body(self) -> bytes:
+        """What a refusal says, up to 64 KiB of it."""
+        return await self._reads.error_body()
+
+    async def aclose(self) -> None:
+        """Give the connection back if its answer is there to the end already, else close it. Waits for no peer."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._patience.is_spent = True
+        with anyio.move_on_after(_LONGEST_CLOSE, shield=True):
+            with suppress(Exception):  # the connection is gone either way
+                if self._patience.attended and self.response.http_version == "HTTP/1.1":
+                    await self._reads.drain()
+                await self._reads.aclose()
+            with suppress(Exception):
+                await self._context.__aexit__(None, None, None)
+
+
+class AsyncSender:
+    """Sends calls through an HTTP client, again where that may help. It is not closed here."""
+
+    def __init__(
+        self, http: Any, *, chances: Chances | None = None, sleep: Callable[[float], Awaitable[object]] | None = None
+    ) -> None:
+        self.http: Any = http
+        self.chances: Chances = chances or Chances()
+        self._sleep = sleep or anyio.sleep
+
+    async def open(self, call: Call, stop: Stop | None = None) -> AsyncAnswer:
+        """The answer to a call, its status good and its body unread; raises an APIError if there is none."""
+        stop = stop or Stop()
+        attempts = Attempts(call, self.chances, stop)
+        while True:
+            try:
+                return await self._attempt(attempts)
+            except APIError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+
+    async def complete(self, call: Call) -> ChatCompletion:
+        """The completion that a call is answered with."""
+        body = CompletionBody()
+        return body.read(await self._collect(call, body))
+
+    async def fetch(self, call: Call, model: type[M]) -> M:
+        """The object that a call is answered with, as this model."""
+        body = ObjectBody()
+        return body.read(model, await self._collect(call, body))
+
+    async def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
+        answer = await self.open(call)
+        try:
+            async for data in answer:
+                if body.feed(data):
+                    break
+        except ChatStreamError as error:
+            body.fail(error)
+        finally:
+            await answer.aclose()
+        return answer.info
+
+    async def _attempt(self, attempts: Attempts) -> AsyncAnswer:
+        while True:
+            answer = await self._send(attempts)
+            if answer.info.status_code < _REFUSED:
+                return answer
+            try:
+                if not attempts.redirect(answer.info):
+                    raise refusal(answer.response, await answer.error_body(), method=attempts.call.method)
+            finally:
+                await answer.aclose()
+
+    async def _send(self, attempts: Attempts) -> AsyncAnswer:
+        patience = attempts.begin()
+        call = attempts.call
+        connect = aconnect_sse if call.streams else _stream
+        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, tell_streams_async))
+        try:
+            entered = await context.__aenter__()
+        except Exception as error:
+            ours = while_opening(error, patience)
+            if ours is None or ours is error:
+                raise
+            raise ours from error
+        response = entered.response if call.streams else entered
+        return AsyncAnswer(context, response, attempts.answered(response), patience)
+
+
+def _stream(http: Any, method: str, url: str, **options: Any) -> Any:
+    return http.stream(method, url, **options)

@@ -1,0 +1,234 @@
+"""What is to be asked of the service, decided before anything waits.
+
+In go the arguments of a method, out comes a Call: everything that an attempt needs, as plain values. Rules: nothing
+here waits or reads a clock; what is wrong with an argument is told by its name, before anything is sent, and is the
+caller's mistake: ValueError (`ParameterError` for what the API documents) or TypeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from typing_extensions import TypedDict
+
+from chatstream.client.settings import Settings, request_headers, request_query, request_url
+from chatstream.client.timeout import Timeout
+from chatstream.jsontext import write_json
+from chatstream.validation import problems
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from chatstream.validation import Problem
+
+__all__ = ["Call", "Defaults", "ParameterError", "RequestOptions", "check_body", "create_body", "split_options"]
+
+_MOST_RETRIES = 1000
+
+
+class RequestOptions(TypedDict, total=False):
+    """What every call takes beside the parameters of the API.
+
+    ``extra_headers`` (None leaves a header out), ``extra_query`` and ``extra_body`` are added last and are not judged;
+    ``timeout`` is as the client's; ``max_retries`` is how often a failed attempt is made again; ``idempotency_key``
+    tells the service that two requests are one.
+    """
+
+    extra_headers: Mapping[str, str | None] | None
+    extra_query: Mapping[str, object] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | Timeout | None
+    max_retries: int
+    idempotency_key: str | None
+
+
+_OPTIONS: frozenset[str] = RequestOptions.__optional_keys__
+
+
+class ParameterError(ValueError):
+    """A parameter that the API would refuse, told before sending.
+
+    ``param`` is its path, such as ``messages[0].content``; ``code`` is the API's own.
+    """
+
+    param: str | None
+    code: str
+
+    def __init__(self, message: str = "", *, param: str | None = None, code: str = "invalid_value") -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a client does where a call says nothing else."""
+
+    settings: Settings
+    timeout: Timeout
+    max_retries: int
+
+    @classmethod
+    def of(cls, settings: Settings, timeout: object, max_retries: int) -> Self:
+        """The defaults, checked."""
+        return cls(settings, Timeout.of(timeout), _retries(max_retries))
+
+
+@dataclass(frozen=True, repr=False)
+class Call:
+    """One request, whatever the number of attempts that it takes."""
+
+    method: str
+    url: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: bytes | None
+    streams: bool
+    timeout: Timeout
+    max_retries: int
+
+    def __repr__(self) -> str:
+        # Headers hold the key, a query may, and a body holds what was said.
+        return f"Call({self.method} {urlsplit(self.url).path})"
+
+    @classmethod
+    def make(
+        cls,
+        defaults: Defaults,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, object] | None = None,
+        options: RequestOptions,
+        streams: bool = False,
+    ) -> Self:
+        """The call of this path with these options over the client's own."""
+        settings = defaults.settings
+        whole = _whole_body(body, options.get("extra_body"))
+        headers = request_headers(
+            settings,
+            accept="text/event-stream" if streams else "application/json",
+            has_body=whole is not None,
+            is_stream=streams,
+            extra_headers=options.get("extra_headers"),
+            idempotency_key=options.get("idempotency_key"),
+        )
+        return cls(
+            method,
+            request_url(settings, path),
+            request_query(settings, query, options.get("extra_query")),
+            headers,
+            None if whole is None else _written(whole),
+            streams,
+            Timeout.of(options["timeout"]) if "timeout" in options else defaults.timeout,
+            _retries(options["max_retries"]) if "max_retries" in options else defaults.max_retries,
+        )
+
+    def redirected(self, location: str | None) -> Self | None:
+        """The call that a redirect asks for, if it is one to follow: nothing was sent to be repeated, same origin."""
+        if self.method != "GET" or not location:
+            return None
+        try:
+            url = urljoin(self.url, location)
+            is_near = _origin(url) == _origin(self.url)
+        except ValueError:  # no address at all
+            return None
+        return replace(self, url=url, query=[] if urlsplit(url).query else self.query) if is_near else None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _retries(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"max_retries: expected a whole number, got {type(value).__name__}")
+    if not 0 <= value <= _MOST_RETRIES:
+        raise ValueError(f"max_retries: expected a number from 0 to {_MOST_RETRIES}, got {value}")
+    return value
+
+
+def split_options(method: str, arguments: Mapping[str, Any], known: frozenset[str]) -> RequestOptions:
+    """The request options among a method's keyword arguments.
+
+    TypeError for an argument that is neither one of them nor ``known``, as Python would raise it.
+    """
+    for name in arguments:
+        if name not in _OPTIONS and name not in known:
+            raise TypeError(
+                f"{method}() got an unexpected keyword argument {name!r}; "
+                "what the API does not document goes into extra_body"
+            )
+    chosen: Any = {name: value for name, value in arguments.items() if name in _OPTIONS}
+    for name in ("extra_headers", "extra_query", "extra_body"):
+        if chosen.get(name) is not None and not isinstance(chosen[name], Mapping):
+            raise TypeError(f"{name}: expected a mapping, got {type(chosen[name]).__name__}")
+    return chosen  # type: ignore[no-any-return]  # taken from a mapping of anything
+
+
+# Bodies
+
+
+def create_body(messages: object, model: object, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
+    """The body of ``POST /chat/completions``, checked; message models are told in the API's own terms."""
+    body = {"messages": _messages(messages), "model": model, **params}
+    if stream:
+        body["stream"] = True
+    check_body(problems(body))
+    return body
+
+
+def check_body(found: Iterable[Problem]) -> None:
+    """ParameterError for the first of these problems, but for words that another service may well know."""
+    for problem in found:
+        if not problem.unknown_word:
+            raise ParameterError(problem.message, param=problem.param, code=problem.code)
+
+
+def _messages(messages: object) -> list[Any]:
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise TypeError(f"messages: expected a sequence of messages, got {type(messages).__name__}")
+    return [_message(message, index) for index, message in enumerate(messages)]
+
+
+def _message(message: object, index: int) -> Any:
+    if isinstance(message, Mapping):
+        return message
+    for name, options in (("to_param", {}), ("model_dump", {"mode": "json", "exclude_none": True})):
+        tell = getattr(message, name, None)
+        if callable(tell):
+            return tell(**options)
+    raise TypeError(f"messages[{index}]: expected a dict or a message model, got {type(message).__name__}")
+
+
+def _whole_body(body: Mapping[str, Any] | None, extra: Mapping[str, object] | None) -> Mapping[str, Any] | None:
+    return body if not extra else {**(body or {}), **extra}
+
+
+def _written(body: Mapping[str, Any]) -> bytes:
+    try:
+        text = write_json(body)
+    except (TypeError, ValueError):
+        text = write_json(_json(body, "body", 0))  # other mappings and sequences, models
+    return text.encode()
+
+
+def _json(value: Any, path: str, depth: int) -> Any:
+    """The value with dicts and lists for what is like them; TypeError, naming the path, for what JSON has not."""
+    dump = getattr(value, "to_param", None) or getattr(value, "model_dump", None)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if depth > 200:  # noqa: PLR2004  a body that holds itself
+        raise ValueError(f"{path[:100]}: nested too deep")
+    if isinstance(value, Mapping):
+        return {str(key): _json(inner, f"{path}.{key}", depth + 1) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_json(inner, f"{path}[{index}]", depth + 1) for index, inner in enumerate(value)]
+    if callable(dump):
+        return _json(dump(), path, depth + 1)
+    raise TypeError(f"{path}: a value of type {type(value).__name__} cannot be sent as JSON")

@@ -1,0 +1,140 @@
+"""Pages of a list that know how to get the next one.
+
+In goes a page as it came and what asks on from it, out come its entries and those of all the pages behind it. Rules:
+the next page is asked for when its first entry is wanted, and not before; a service that gives the same page again is
+not asked for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import PrivateAttr
+
+from chatstream.errors import StreamProtocolError
+from chatstream.types.pages import CursorPage
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage"]
+
+T = TypeVar("T")
+
+
+class _Page(CursorPage[T], Generic[T]):
+    """What both kinds of page know."""
+
+    def _cursor(self) -> str:
+        cursor = self.next_cursor() if self.has_next_page() else None
+        if cursor is None:
+            raise RuntimeError("there is no next page: ask has_next_page() first")
+        return cursor
+
+    def _check_new(self, page: CursorPage[T]) -> None:
+        if page.has_next_page() and page.next_cursor() == self.next_cursor():
+            raise StreamProtocolError("the service gave the same page again, and says that there are more")
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # What asks on holds a client, which is not to be copied or pickled with what it brought.
+        return {**super().__getstate__(), "__pydantic_private__": None}
+
+
+class SyncCursorPage(_Page[T], Generic[T]):
+    """A page of a list; iterating gives its entries, and goes on through all the pages behind it."""
+
+    _ask: Callable[[str], SyncCursorPage[T]] | None = PrivateAttr(default=None)
+
+    def get_next_page(self) -> SyncCursorPage[T]:
+        """The page behind this one; RuntimeError if there is none, or if this is a copy that cannot ask."""
+        cursor = self._cursor()
+        if self._ask is None:
+            raise RuntimeError("this page is a copy, and knows no client to ask")
+        page = self._ask(cursor)
+        self._check_new(page)
+        return page
+
+    def iter_pages(self) -> Iterator[Self]:
+        """This page, and all the pages behind it."""
+        page: Any = self
+        yield page
+        while page.has_next_page():
+            page = page.get_next_page()
+            yield page
+
+    def __iter__(self) -> Iterator[T]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        for page in self.iter_pages():
+            yield from page.data or ()
+
+
+class AsyncCursorPage(_Page[T], Generic[T]):
+    """A page of a list; iterating with ``async for`` gives its entries, and goes on through the pages behind it."""
+
+    _ask: Callable[[str], Awaitable[AsyncCursorPage[T]]] | None = PrivateAttr(default=None)
+
+    async def get_next_page(self) -> AsyncCursorPage[T]:
+        """The page behind this one; RuntimeError if there is none, or if this is a copy that cannot ask."""
+        cursor = self._cursor()
+        if self._ask is None:
+            raise RuntimeError("this page is a copy, and knows no client to ask")
+        page = await self._ask(cursor)
+        self._check_new(page)
+        return page
+
+    def iter_pages(self) -> AsyncIterator[AsyncCursorPage[T]]:
+        """This page, and all the pages behind it."""
+        return _AsyncPageIterator(self)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _AsyncEntries(_AsyncPageIterator(self))
+
+
+class AsyncPages(Generic[T]):
+    """A list that was asked for: ``await`` gives its first page, ``async for`` the entries of all of them."""
+
+    def __init__(self, ask: Callable[[], Awaitable[AsyncCursorPage[T]]]) -> None:
+        self._ask = ask
+
+    def __await__(self) -> Generator[Any, Any, AsyncCursorPage[T]]:
+        return self._ask().__await__()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _AsyncEntries(_AsyncPageIterator(None, self._ask))
+
+
+# Iterators, not generators: stopping early leaves nothing that the event loop would have to finish.
+
+
+class _AsyncPageIterator(AsyncIterator[AsyncCursorPage[T]], Generic[T]):
+    def __init__(
+        self, first: AsyncCursorPage[T] | None, ask: Callable[[], Awaitable[AsyncCursorPage[T]]] | None = None
+    ) -> None:
+        self._first = first
+        self._ask = ask
+        self._page: AsyncCursorPage[T] | None = None
+
+    async def __anext__(self) -> AsyncCursorPage[T]:
+        if self._page is not None:
+            if not self._page.has_next_page():
+                raise StopAsyncIteration
+            self._page = await self._page.get_next_page()
+        elif self._first is not None:
+            self._page = self._first
+        elif self._ask is not None:
+            self._page = await self._ask()
+        else:
+            raise StopAsyncIteration
+        return self._page
+
+
+class _AsyncEntries(AsyncIterator[T], Generic[T]):
+    def __init__(self, pages: AsyncIterator[AsyncCursorPage[T]]) -> None:
+        self._pages = pages
+        self._entries: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        while True:
+            for entry in self._entries:
+                return entry
+            self._entries = iter((await anext(self._pages)).data or ())

@@ -1,0 +1,172 @@
+"""Calls out, open answers back: sending, and sending again.
+
+In go calls, out come answers whose head has come and whose status is good, to be read and closed. The sync half; the
+async one, `chatstream.client.async_sending`, differs in the wait alone. Rules: a failed attempt leaves nothing open;
+what the library raises because of its peer never leaves here as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from httpx_sse import connect_sse
+
+from chatstream.client.answers import CompletionBody, ObjectBody
+from chatstream.client.attempts import Attempts, Chances, tell_streams
+from chatstream.client.failures import refusal, while_opening, while_reading
+from chatstream.client.patience import Stop
+from chatstream.errors import APIError, ChatStreamError
+from chatstream.responses import ResponseReads
+from chatstream.types.answer import AnswerModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatstream.client.call import Call
+    from chatstream.client.patience import Patience
+    from chatstream.types import ChatCompletion
+    from chatstream.types.answer import ResponseInfo
+
+__all__ = ["Answer", "Sender"]
+
+M = TypeVar("M", bound=AnswerModel)
+
+_REFUSED = 300  # redirects and above: no answer to what was asked
+
+
+class Answer(Iterator[bytes]):
+    """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
+
+    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience) -> None:
+        self.response: Any = response
+        self.info: ResponseInfo = info
+        self.is_closed: bool = False
+        self._context = context
+        self._patience = patience
+        self._reads = ResponseReads(response)
+
+    def __next__(self) -> bytes:
+        patience = self._patience
+        try:
+            patience.check()
+            data = next(self._reads)
+        except StopIteration:
+            raise
+        except Exception as error:
+            ours = while_reading(error, patience)
+            if ours is None or ours is error:
+                raise
+            raise ours from error
+        except BaseException:
+            self.close()  # at once: whoever is stopped here will not come back for it
+            raise
+        patience.hear(data)
+        return data
+
+    def error_body(self) -> bytes:
+        """What a refusal says, up to 64 KiB of it."""
+        return self._reads.error_body()
+
+    def close(self) -> None:
+        """Give the connection back if its answer is there to the end already, else close it. Waits for nothing."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._patience.is_spent = True
+        with suppress(Exception):  # the connection is gone either way
+            if self._patience.attended and self.response.http_version == "HTTP/1.1":
+                self._reads.drain()
+            self._reads.close()
+        with suppress(Exception):
+            self._context.__exit__(None, None, None)
+
+
+class Sender:
+    """Sends calls through an HTTP client, again where that may help. One of its own is closed when nobody needs it."""
+
+    def __init__(
+        self,
+        http: Any,
+        *,
+        owns_http: bool = False,
+        chances: Chances | None = None,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self.http: Any = http
+        self._owns_http = owns_http
+        self.chances: Chances = chances or Chances()
+        self._sleep = sleep
+
+    def __del__(self) -> None:
+        # Not the client's to do: a stream that was asked for through a client may well outlive it.
+        if self.__dict__.get("_owns_http"):
+            with suppress(Exception):
+                self.http.close()
+
+    def open(self, call: Call, stop: Stop | None = None) -> Answer:
+        """The answer to a call, its status good and its body unread; raises an APIError if there is none."""
+        stop = stop or Stop()
+        attempts = Attempts(call, self.chances, stop)
+        sleep = self._sleep or stop.sleep
+        while True:
+            try:
+                return self._attempt(attempts)
+            except APIError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            sleep(wait)
+
+    def complete(self, call: Call) -> ChatCompletion:
+        """The completion that a call is answered with."""
+        body = CompletionBody()
+        return body.read(self._collect(call, body))
+
+    def fetch(self, call: Call, model: type[M]) -> M:
+        """The object that a call is answered with, as this model."""
+        body = ObjectBody()
+        return body.read(model, self._collect(call, body))
+
+    def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
+        answer = self.open(call)
+        try:
+            for data in answer:
+                if body.feed(data):
+                    break
+        except ChatStreamError as error:
+            body.fail(error)
+        finally:
+            answer.close()
+        return answer.info
+
+    def _attempt(self, attempts: Attempts) -> Answer:
+        while True:
+            answer = self._send(attempts)
+            if answer.info.status_code < _REFUSED:
+                return answer
+            try:
+                if not attempts.redirect(answer.info):
+                    raise refusal(answer.response, answer.error_body(), method=attempts.call.method)
+            finally:
+                answer.close()
+
+    def _send(self, attempts: Attempts) -> Answer:
+        patience = attempts.begin()
+        call = attempts.call
+        connect = connect_sse if call.streams else _stream
+        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, tell_streams))
+        try:
+            entered = context.__enter__()
+        except Exception as error:
+            ours = while_opening(error, patience)
+            if ours is None or ours is error:
+                raise
+            raise ours from error
+        response = entered.response if call.streams else entered
+        return Answer(context, response, attempts.answered(response), patience)
+
+
+def _stream(http: Any, method: str, url: str, **options: Any) -> Any:
+    return http.stream(method, url, **options)
