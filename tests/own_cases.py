@@ -9,6 +9,9 @@ import json
 import zlib
 from base64 import b64encode
 
+import brotli
+import zstandard
+
 from chatstream.ends import Limits
 from wire import block, chunk, wire
 
@@ -276,6 +279,11 @@ FAULTS = [
     fault("gzip-without-its-trailer", [gzip.compress(b"".join(HI_PARTS[:3]), mtime=0)[:-8]], broken("StreamInterruptedError", "Hi"), headers="content-encoding: gzip", ending=CLOSED),
     fault("gzip-without-its-trailer-after-done", [GZIPPED[:-8]], whole(), headers="content-encoding: gzip", ending=CLOSED),
     fault("gzip-that-is-none", [wire(HI)], broken("StreamInterruptedError", None), headers="content-encoding: gzip"),
+    fault("br", [brotli.compress(wire(HI))], whole(), headers="content-encoding: br"),
+    fault("br-cut", [brotli.compress(b"".join(HI_PARTS))[:-1]], broken("StreamInterruptedError", None), headers="content-encoding: br", ending=CLOSED),
+    fault("zstd", [zstandard.compress(wire(HI))], whole(), headers="content-encoding: zstd"),
+    fault("zstd-cut", [zstandard.compress(b"".join(HI_PARTS))[:-1]], broken("StreamInterruptedError", None), headers="content-encoding: zstd", ending=CLOSED),
+    fault("an-encoding-nobody-knows", [wire(HI)], broken("StreamProtocolError", ""), headers="content-encoding: rot13"),
     fault("gzip-of-nothing", [gzip.compress(b"", mtime=0)], broken("IncompleteStreamError", ""), headers="content-encoding: gzip"),
     fault("deflate", [zlib.compress(wire(HI))], whole(), headers="content-encoding: deflate"),
     fault("deflate-without-a-head", [zlib.compress(wire(HI), wbits=-15)], whole(), headers="content-encoding: deflate"),

@@ -311,6 +311,11 @@ def test_an_unusable_schema_is_named_by_its_path_in_the_body(members, path):
 # ---------------------------------------------------------------- formats
 
 
+@pytest.mark.parametrize("asked", [{"type": "text"}, {"type": "grammar", "grammar": "start: /a+/"}, {"type": "python"}])
+def test_what_is_no_json_is_answered_in_text(asked):
+    assert message("hello", response_format=asked)["content"].startswith("You said: hello")
+
+
 def test_a_json_object_has_what_was_said():
     value, _ = read_json(message('say "hi"', response_format={"type": "json_object"})["content"].encode())
     assert value == {"said": 'say "hi"'}
