@@ -32,6 +32,19 @@ def _decoder_of(response: Any) -> Decoder | None:
     return decoder_for(",".join(names))
 
 
+def _is_read(response: Any) -> bool:
+    """Whether it came whole, as from a mock: its library has read it, and undone its encoding, when it was made."""
+    return bool(getattr(response, "is_stream_consumed", False)) and hasattr(response, "_content")
+
+
+def _once(content: bytes) -> Iterator[bytes]:
+    yield content
+
+
+async def _once_async(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
 class ResponseReads:
     """The decoded reads of a sync response; the status is judged at the first one."""
 
@@ -51,8 +64,15 @@ class ResponseReads:
     def _open(self) -> None:
         if self._response.status_code >= _ERROR_STATUS:
             raise status_error(self._response, self.error_body())
-        reads = self._response.iter_raw()
-        self._decoder = _decoder_of(self._response)
+        self._begin()
+
+    def _begin(self) -> None:
+        response = self._response
+        if _is_read(response):
+            self._reads = _once(response.content)
+            return
+        reads = response.iter_raw()
+        self._decoder = _decoder_of(response)
         self._reads = reads  # not before it is known how: what cannot be undone is no text when asked for again, either
 
     def _read(self) -> bytes:
@@ -70,10 +90,9 @@ class ResponseReads:
 
     def error_body(self) -> bytes:
         """What a refusal says, up to 64 KiB of it, and up to where it breaks off."""
-        self._reads = self._response.iter_raw()
         body = b""
         with suppress(Exception):  # the status is known: a body that breaks off, or cannot be read, only says less
-            self._decoder = _decoder_of(self._response)
+            self._begin()
             while len(body) <= _MAX_ERROR_BODY:
                 body += self._read()
         return body[:_MAX_ERROR_BODY]
@@ -112,8 +131,15 @@ class AsyncResponseReads:
     async def _open(self) -> None:
         if self._response.status_code >= _ERROR_STATUS:
             raise status_error(self._response, await self.error_body())
-        reads = self._response.aiter_raw()
-        self._decoder = _decoder_of(self._response)
+        self._begin()
+
+    def _begin(self) -> None:
+        response = self._response
+        if _is_read(response):
+            self._reads = _once_async(response.content)
+            return
+        reads = response.aiter_raw()
+        self._decoder = _decoder_of(response)
         self._reads = reads  # not before it is known how: what cannot be undone is no text when asked for again, either
 
     async def _read(self) -> bytes:
@@ -131,10 +157,9 @@ class AsyncResponseReads:
 
     async def error_body(self) -> bytes:
         """What a refusal says, up to 64 KiB of it, and up to where it breaks off."""
-        self._reads = self._response.aiter_raw()
         body = b""
         with suppress(Exception):  # the status is known: a body that breaks off, or cannot be read, only says less
-            self._decoder = _decoder_of(self._response)
+            self._begin()
             while len(body) <= _MAX_ERROR_BODY:
                 body += await self._read()
         return body[:_MAX_ERROR_BODY]

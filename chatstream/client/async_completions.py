@@ -18,7 +18,7 @@ from chatstream.client.asking import (
     update_call,
 )
 from chatstream.client.chunk_stream import AsyncChunkStream
-from chatstream.client.pages import AsyncCursorPage, AsyncPages
+from chatstream.client.pages import AsyncCursorPage, AsyncPages, asking_on
 from chatstream.client.requested import AsyncRequestSource
 from chatstream.stream import AsyncChatCompletionStream
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
@@ -191,9 +191,8 @@ def _pages(
 
     async def ask() -> AsyncCursorPage[T]:
         page: AsyncCursorPage[T] = await sender.fetch(call, model)
-        page._ask = lambda cursor: _pages(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  ours
-            sender, defaults, path, {**query, "after": cursor}, options, entry=entry
+        return asking_on(
+            page, lambda cursor: _pages(sender, defaults, path, {**query, "after": cursor}, options, entry=entry)
         )
-        return page
 
     return AsyncPages(ask)

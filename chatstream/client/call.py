@@ -7,6 +7,7 @@ caller's mistake: ValueError (`ParameterError` for what the API documents) or Ty
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Defaults", "ParameterError", "RequestOptions", "check_body", "create_body", "split_options"]
 
 _MOST_RETRIES = 1000
+_DEEPEST = 200  # levels; a body that holds itself has more
+_SHOWN = 100  # characters of a path
 
 
 class RequestOptions(TypedDict, total=False):
@@ -197,13 +200,10 @@ def _messages(messages: object) -> list[Any]:
 
 
 def _message(message: object, index: int) -> Any:
-    if isinstance(message, Mapping):
-        return message
-    for name, options in (("to_param", {}), ("model_dump", {"mode": "json", "exclude_none": True})):
-        tell = getattr(message, name, None)
-        if callable(tell):
-            return tell(**options)
-    raise TypeError(f"messages[{index}]: expected a dict or a message model, got {type(message).__name__}")
+    told = message if isinstance(message, Mapping) else _told(message)
+    if told is None:
+        raise TypeError(f"messages[{index}]: expected a dict or a message model, got {type(message).__name__}")
+    return told
 
 
 def _whole_body(body: Mapping[str, Any] | None, extra: Mapping[str, object] | None) -> Mapping[str, Any] | None:
@@ -211,24 +211,41 @@ def _whole_body(body: Mapping[str, Any] | None, extra: Mapping[str, object] | No
 
 
 def _written(body: Mapping[str, Any]) -> bytes:
-    try:
-        text = write_json(body)
-    except (TypeError, ValueError):
-        text = write_json(_json(body, "body", 0))  # other mappings and sequences, models
-    return text.encode()
+    # The encoder would take more than JSON has, and change it without a word.
+    return write_json(_json(body, "the body", 0)).encode()
 
 
 def _json(value: Any, path: str, depth: int) -> Any:
-    """The value with dicts and lists for what is like them; TypeError, naming the path, for what JSON has not."""
-    dump = getattr(value, "to_param", None) or getattr(value, "model_dump", None)
-    if value is None or isinstance(value, str | int | float):
+    """The value in dicts and lists; TypeError or ValueError, naming the path, for what JSON has not."""
+    if value is None or isinstance(value, str | int):
         return value
-    if depth > 200:  # noqa: PLR2004  a body that holds itself
-        raise ValueError(f"{path[:100]}: nested too deep")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{path[:_SHOWN]}: JSON has no {value}")
+        return value
+    if depth > _DEEPEST:
+        raise ValueError(f"{path[:_SHOWN]}: nested deeper than {_DEEPEST} levels")
+    inside = f"{path}." if depth else ""
     if isinstance(value, Mapping):
-        return {str(key): _json(inner, f"{path}.{key}", depth + 1) for key, inner in value.items()}
+        return {_key(key, path): _json(inner, f"{inside}{key}", depth + 1) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_json(inner, f"{path}[{index}]", depth + 1) for index, inner in enumerate(value)]
-    if callable(dump):
-        return _json(dump(), path, depth + 1)
-    raise TypeError(f"{path}: a value of type {type(value).__name__} cannot be sent as JSON")
+    told = _told(value)
+    if told is None:
+        raise TypeError(f"{path[:_SHOWN]}: a value of type {type(value).__name__} cannot be sent as JSON")
+    return _json(told, path, depth + 1)
+
+
+def _key(key: object, path: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{path[:_SHOWN]}: expected str as keys, got {type(key).__name__}")
+    return key
+
+
+def _told(value: Any) -> Any:
+    """What a model says of itself for a request; None if it is no model."""
+    for name, options in (("to_param", {}), ("model_dump", {"mode": "json", "exclude_none": True})):
+        tell = getattr(value, name, None)
+        if callable(tell) and not isinstance(value, type):
+            return tell(**options)
+    return None

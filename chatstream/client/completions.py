@@ -18,7 +18,7 @@ from chatstream.client.asking import (
     update_call,
 )
 from chatstream.client.chunk_stream import ChunkStream
-from chatstream.client.pages import SyncCursorPage
+from chatstream.client.pages import SyncCursorPage, asking_on
 from chatstream.client.requested import RequestSource
 from chatstream.stream import ChatCompletionStream
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
@@ -189,7 +189,4 @@ def _page(
     call = page_call(defaults, path, query, options)
     model: Any = SyncCursorPage[entry]  # type: ignore[valid-type]  # one of two, and pydantic keeps them
     page: SyncCursorPage[T] = sender.fetch(call, model)
-    page._ask = lambda cursor: _page(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  ours
-        sender, defaults, path, {**query, "after": cursor}, options, entry=entry
-    )
-    return page
+    return page.asks(lambda cursor: _page(sender, defaults, path, {**query, "after": cursor}, options, entry=entry))

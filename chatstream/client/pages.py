@@ -8,19 +8,19 @@ not asked for ever.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from pydantic import PrivateAttr
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from chatstream.errors import StreamProtocolError
 from chatstream.types.pages import CursorPage
 
 if TYPE_CHECKING:
+    from types import MemberDescriptorType
     from typing import Self
 
-__all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage"]
+__all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage", "asking_on"]
 
 T = TypeVar("T")
+P = TypeVar("P", bound="_Page[Any]")
 
 
 class _Page(CursorPage[T], Generic[T]):
@@ -36,22 +36,33 @@ class _Page(CursorPage[T], Generic[T]):
         if page.has_next_page() and page.next_cursor() == self.next_cursor():
             raise StreamProtocolError("the service gave the same page again, and says that there are more")
 
-    def __getstate__(self) -> dict[Any, Any]:
-        # What asks on holds a client, which is not to be copied or pickled with what it brought.
-        return {**super().__getstate__(), "__pydantic_private__": None}
+    # What asks on holds a client, which is not to be copied or pickled with what it brought: so it has a slot of its
+    # own, of which pydantic knows nothing.
+    __slots__ = ("_asks",)
+
+    def _ask(self, cursor: str) -> Any:
+        try:
+            ask = _slot.__get__(self)
+        except AttributeError:
+            raise RuntimeError("this page is a copy, and knows no client to ask") from None
+        return ask(cursor)
+
+
+_slot = cast("MemberDescriptorType", _Page.__dict__["_asks"])
+
+
+def asking_on(page: P, ask: Callable[[str], Any]) -> P:
+    """The same page, with what gets the page behind a cursor."""
+    _slot.__set__(page, ask)
+    return page
 
 
 class SyncCursorPage(_Page[T], Generic[T]):
     """A page of a list; iterating gives its entries, and goes on through all the pages behind it."""
 
-    _ask: Callable[[str], SyncCursorPage[T]] | None = PrivateAttr(default=None)
-
     def get_next_page(self) -> SyncCursorPage[T]:
         """The page behind this one; RuntimeError if there is none, or if this is a copy that cannot ask."""
-        cursor = self._cursor()
-        if self._ask is None:
-            raise RuntimeError("this page is a copy, and knows no client to ask")
-        page = self._ask(cursor)
+        page: SyncCursorPage[T] = self._ask(self._cursor())
         self._check_new(page)
         return page
 
@@ -71,14 +82,9 @@ class SyncCursorPage(_Page[T], Generic[T]):
 class AsyncCursorPage(_Page[T], Generic[T]):
     """A page of a list; iterating with ``async for`` gives its entries, and goes on through the pages behind it."""
 
-    _ask: Callable[[str], Awaitable[AsyncCursorPage[T]]] | None = PrivateAttr(default=None)
-
     async def get_next_page(self) -> AsyncCursorPage[T]:
         """The page behind this one; RuntimeError if there is none, or if this is a copy that cannot ask."""
-        cursor = self._cursor()
-        if self._ask is None:
-            raise RuntimeError("this page is a copy, and knows no client to ask")
-        page = await self._ask(cursor)
+        page: AsyncCursorPage[T] = await self._ask(self._cursor())
         self._check_new(page)
         return page
 

@@ -43,17 +43,14 @@ class Stop:
     """The word of a caller, from any thread, that a request is to be given up; one for all its attempts."""
 
     def __init__(self) -> None:
-        self._said = threading.Event()
+        self.said: bool = False
         self.patience: Patience | None = None  # of the attempt that is being made
-
-    @property
-    def said(self) -> bool:
-        """Whether it was said."""
-        return self._said.is_set()
+        self._alarm = threading.Event()
 
     def say(self) -> None:
         """Say it, and wake who waits for the socket."""
-        self._said.set()
+        self.said = True
+        self._alarm.set()
         if self.patience is not None:
             self.patience.wake()
 
@@ -64,7 +61,7 @@ class Stop:
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless it is said or has been."""
-        self._said.wait(seconds)
+        self._alarm.wait(seconds)
 
 
 class Patience(float):
@@ -150,9 +147,10 @@ class Patience(float):
 
     def check(self) -> None:
         """APITimeoutError if the time for the whole call is up, APIUserAbortError if it is to be given up."""
-        if self._stop is not None:
-            self._stop.check()
-        if self.is_over:
+        stop = self._stop
+        if stop is not None and stop.said:
+            stop.check()
+        if self._deadline is not None and self.is_over:
             raise APITimeoutError(phase="total")
 
     def begin_wait(self, stream: Any) -> float | None:
