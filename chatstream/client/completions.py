@@ -189,4 +189,6 @@ def _page(
     call = page_call(defaults, path, query, options)
     model: Any = SyncCursorPage[entry]  # type: ignore[valid-type]  # one of two, and pydantic keeps them
     page: SyncCursorPage[T] = sender.fetch(call, model)
-    return page.asks(lambda cursor: _page(sender, defaults, path, {**query, "after": cursor}, options, entry=entry))
+    return asking_on(
+        page, lambda cursor: _page(sender, defaults, path, {**query, "after": cursor}, options, entry=entry)
+    )
