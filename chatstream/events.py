@@ -18,7 +18,7 @@ import msgspec
 from chatstream.ends import StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError
 from chatstream.frames import Frame, read_tree
-from chatstream.jsontext import plain, read_json
+from chatstream.jsontext import entries, plain, read_json
 from chatstream.partial_json import partial_value
 from chatstream.text import Text, Tokens
 
@@ -147,6 +147,17 @@ def _jsonable(value: Any) -> Any:
     return plain(dump(mode="json")) if callable(dump) else plain(value)
 
 
+def _with_deltas(payload: dict[str, Any]) -> dict[str, Any]:
+    """The chunk, its whole messages as the deltas that they are, where a service did not stream: changed in place."""
+    for choice in entries(payload.get("choices")):
+        if type(choice) is dict and type(choice.get("message")) is dict and choice.get("delta") is None:
+            choice["delta"] = delta = choice.pop("message")
+            for index, call in enumerate(entries(delta.get("tool_calls"))):
+                if type(call) is dict:
+                    call.setdefault("index", index)
+    return payload
+
+
 class ChunkEvent(_Event, frozen=True, eq=False, gc=False):
     """A chunk arrived; it comes before the events that the chunk brings about.
 
@@ -183,9 +194,9 @@ class ChunkEvent(_Event, frozen=True, eq=False, gc=False):
             raw, flags = read_json(self.data, max_depth=None)
             raw = raw[0] if type(raw) is list else raw  # an error alone in a list
             payload: dict[str, Any] = plain(raw, keep_infinities=True) if flags else raw
-            return payload
+            return _with_deltas(payload)
         copied: dict[str, Any] = plain(dict(self.data), keep_infinities=True)
-        return copied
+        return _with_deltas(copied)
 
     def to_dict(self, *, lazies: bool = False) -> dict[str, Any]:
         """The event as plain JSON values: ``chunk`` is the chunk as it came."""

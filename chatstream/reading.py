@@ -83,10 +83,13 @@ class Reading:
         """Read from this source, once it is open."""
         self.about = source
         if self._record is not None:
-            self._writer = TapeWriter(self._record, clock=self._clock)
             self.decoder = SSEDecoder()
+        source.when(self._sent, self._opened)
+
+    def _sent(self) -> None:
+        if self._record is not None:
+            self._writer = TapeWriter(self._record, clock=self._clock)
         self.stats.begin()
-        source.when(self.stats.begin, self._opened)
 
     def _opened(self) -> None:
         source = self.about
@@ -223,6 +226,7 @@ class Reading:
             last.error.request_id = last.error.request_id or self.about.request_id
             if isinstance(last.error, NotAStreamError):
                 last.error.content_type = self.about.content_type
+            self.about.hide(last.error)
         if isinstance(last, ErrorEvent) and isinstance(last.error, APITimeoutError):
             self._end_tape("timeout", last.error)
         elif isinstance(last, ErrorEvent) and self.parser.end is not None and self.parser.end.kind == "error":
@@ -275,9 +279,12 @@ class Reading:
     def completion(self) -> ParsedChatCompletion[Any]:
         """The whole completion, with what the response format and the tools made of it."""
         from chatstream.types import build
+        from chatstream.types.answer import answered
 
         self.raise_failure()
-        return build(_parsed_completion(), self.parser.parsed_values())
+        completion = build(_parsed_completion(), self.parser.parsed_values())
+        info = None if self.about is None else self.about.response
+        return completion if info is None else answered(completion, info)
 
     def message(self) -> ParsedChatCompletionMessage[Any]:
         """The message of the first choice."""

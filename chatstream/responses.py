@@ -17,7 +17,7 @@ from chatstream.errors import APIStatusError, APIStreamError, ChatStreamError, s
 from chatstream.jsontext import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
     from chatstream.encodings import Decoder
 
@@ -113,10 +113,11 @@ class ResponseReads:
 
 
 class AsyncResponseReads:
-    """The same for an async response."""
+    """The same for an async response; ``raw`` is what its bytes come from, where that is not the response itself."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, *, raw: AsyncIterable[bytes] | None = None) -> None:
         self._response = response
+        self._raw = raw
         self._decoder: Decoder | None = None
         self._reads: Any = None
 
@@ -138,7 +139,7 @@ class AsyncResponseReads:
         if _is_read(response):
             self._reads = _once_async(response.content)
             return
-        reads = response.aiter_raw()
+        reads = response.aiter_raw() if self._raw is None else aiter(self._raw)
         self._decoder = _decoder_of(response)
         self._reads = reads  # not before it is known how: what cannot be undone is no text when asked for again, either
 

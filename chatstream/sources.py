@@ -60,6 +60,9 @@ class _About:
         self.status = getattr(response, "status_code", None)
         self.headers = {} if headers is None else {key.lower(): value for key, value in headers.items()}
 
+    def hide(self, error: ChatStreamError) -> None:
+        """Take out of an error what nobody is to be shown; what that is only who sent a request knows."""
+
     def when(self, sent: Callable[[], object], opened: Callable[[], object]) -> None:
         """Have these called when what is asked for was sent, and when its head has come: at once, if it is here."""
         sent()

@@ -74,13 +74,13 @@ def is_completion(raw: Any) -> bool:
     return messages or raw.get("object") == "chat.completion"
 
 
-def not_a_stream(body: bytes) -> NotAStreamError:
-    """The error of a body that is neither a stream nor a completion nor an error, saying what it looks like."""
+def not_a_stream(body: bytes, wanted: str = "event stream") -> NotAStreamError:
+    """The error of a body that is neither what was wanted nor an error, saying what it looks like."""
     head = body[:512].lower()
     if b"<html" in head or b"<!doctype" in head:
         what = "an HTML page"
     elif head[:1] in {b"{", b"["}:
-        what = "JSON that is no chat completion"
+        what = f"JSON that is no {'chat completion' if wanted == 'event stream' else wanted}"
     else:
-        what = "no event stream"
+        what = f"no {wanted}"
     return NotAStreamError(f"the body is {what}: check base_url, and what stands between you and the service")

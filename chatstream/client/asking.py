@@ -25,28 +25,38 @@ from chatstream.ends import Limits
 from chatstream.types.params.create import CompletionParams
 from chatstream.validation import metadata_problem
 
-__all__ = ["CreateOptions", "StreamOptions", "create_call", "one_call", "page_call", "stream_call", "update_call"]
+__all__ = [
+    "CreateOptions",
+    "ReadingOptions",
+    "StreamOptions",
+    "create_call",
+    "one_call",
+    "page_call",
+    "stream_call",
+    "update_call",
+]
 
 _COMPLETIONS = ("chat", "completions")
 _ORDERS = ("asc", "desc")
 
 
-class CreateOptions(CompletionParams, RequestOptions, total=False):
-    """What ``create`` takes beside messages, model and stream."""
-
-
 class ReadingOptions(TypedDict, total=False):
-    """How a stream is read; as those of ChatCompletionStream."""
+    """How an answer is read, streamed or not; as in ChatCompletionStream."""
 
     limits: Limits
     append_fields: Iterable[str]
     allow_incomplete: bool
     raise_on: Iterable[str]
+
+
+class CreateOptions(CompletionParams, RequestOptions, ReadingOptions, total=False):
+    """What ``create`` takes beside messages, model and stream."""
+
+
+class StreamOptions(CreateOptions, total=False):
+    """What ``stream`` takes beside messages and model; ``record`` as in ChatCompletionStream."""
+
     record: Any
-
-
-class StreamOptions(CreateOptions, ReadingOptions, total=False):
-    """What ``stream`` takes beside messages and model."""
 
 
 _PARAMS: frozenset[str] = CompletionParams.__optional_keys__
@@ -55,23 +65,22 @@ _READING: frozenset[str] = ReadingOptions.__optional_keys__
 
 def create_call(
     defaults: Defaults, messages: object, model: object, arguments: Mapping[str, Any], *, stream: object
-) -> Call:
-    """The call that makes a completion, or streams it."""
+) -> tuple[Call, dict[str, Any]]:
+    """The call that makes a completion, or streams it, and how the answer is to be read."""
     if stream is not None and not isinstance(stream, bool):
         raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
-    options = split_options("create", arguments, _PARAMS)
-    return _create(defaults, messages, model, arguments, options, streams=bool(stream))
+    options = split_options("create", arguments, _PARAMS | _READING)
+    call = _create(defaults, messages, model, arguments, options, streams=bool(stream))
+    return call, {name: value for name, value in arguments.items() if name in _READING}
 
 
 def stream_call(
     defaults: Defaults, messages: object, model: object, arguments: Mapping[str, Any]
 ) -> tuple[Call, dict[str, Any]]:
     """The call that streams a completion, and the options of the stream that is read from it."""
-    options = split_options("stream", arguments, _PARAMS | _READING)
-    reading = {name: value for name, value in arguments.items() if name in _READING}
-    for name in ("tools", "response_format"):
-        if arguments.get(name) is not None:
-            reading[name] = arguments[name]
+    options = split_options("stream", arguments, _PARAMS | _READING | {"record"})
+    reading = {name: arguments[name] for name in (*_READING, "record") if name in arguments}
+    reading |= {name: arguments[name] for name in ("tools", "response_format") if arguments.get(name) is not None}
     return _create(defaults, messages, model, arguments, options, streams=True), reading
 
 

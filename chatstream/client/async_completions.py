@@ -123,10 +123,12 @@ class AsyncCompletions:
         TypeError, naming the parameter, for what the API documents as wrong; an APIError if the service cannot be
         asked, refuses, or gives what is no answer. What the API does not document goes into ``extra_body``.
         """
-        call = create_call(self._defaults, messages, model, params, stream=stream)
+        call, reading = create_call(self._defaults, messages, model, params, stream=stream)
         if call.streams:
-            return AsyncChunkStream(await AsyncChatCompletionStream(AsyncRequestSource(self._sender, call)).open())
-        return await self._sender.complete(call)
+            return AsyncChunkStream(
+                await AsyncChatCompletionStream(AsyncRequestSource(self._sender, call), **reading).open()
+            )
+        return await self._sender.complete(call, reading)
 
     def stream(
         self,

@@ -15,14 +15,15 @@ from httpx_sse import aconnect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.attempts import Attempts, Chances, tell_streams_async
-from chatstream.client.failures import refusal, while_opening, while_reading
+from chatstream.client.failures import hide, refusal, while_opening, while_reading
 from chatstream.client.patience import Stop
+from chatstream.client.settling import end, open_or_undo
 from chatstream.errors import APIError, ChatStreamError
 from chatstream.responses import AsyncResponseReads
 from chatstream.types.answer import AnswerModel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
@@ -46,7 +47,8 @@ class AsyncAnswer(AsyncIterator[bytes]):
         self.is_closed: bool = False
         self._context = context
         self._patience = patience
-        self._reads = AsyncResponseReads(response)
+        # Not by way of aiter_raw(): that gives the connection back by itself, where a cancellation may strike.
+        self._reads = AsyncResponseReads(response, raw=response.stream)
 
     async def __anext__(self) -> bytes:
         patience = self._patience
@@ -76,6 +78,9 @@ class AsyncAnswer(AsyncIterator[bytes]):
             return
         self.is_closed = True
         self._patience.is_spent = True
+        await end(self._end)
+
+    async def _end(self) -> None:
         with anyio.move_on_after(_LONGEST_CLOSE, shield=True):
             with suppress(Exception):  # the connection is gone either way
                 if self._patience.attended and self.response.http_version == "HTTP/1.1":
@@ -106,17 +111,30 @@ class AsyncSender:
                 wait = attempts.wait_after(error)
                 if wait is None:
                     raise
-            await self._sleep(wait)
+            with anyio.CancelScope() as scope:
+                stop.end_sleep = scope.cancel
+                await self._sleep(wait)
+            stop.end_sleep = None
 
-    async def complete(self, call: Call) -> ChatCompletion:
+    async def complete(self, call: Call, reading: Mapping[str, Any] | None = None) -> ChatCompletion:
         """The completion that a call is answered with."""
-        body = CompletionBody()
-        return body.read(await self._collect(call, body))
+        body = CompletionBody(**(reading or {}))
+        info = await self._collect(call, body)
+        try:
+            return body.read(info)
+        except ChatStreamError as error:
+            hide(error, call.secrets)
+            raise
 
     async def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
-        return body.read(model, await self._collect(call, body))
+        info = await self._collect(call, body)
+        try:
+            return body.read(model, info)
+        except ChatStreamError as error:
+            hide(error, call.secrets)
+            raise
 
     async def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
         answer = await self.open(call)
@@ -137,7 +155,7 @@ class AsyncSender:
                 return answer
             try:
                 if not attempts.redirect(answer.info):
-                    raise refusal(answer.response, await answer.error_body(), method=attempts.call.method)
+                    raise refusal(answer.response, await answer.error_body(), attempts.call)
             finally:
                 await answer.aclose()
 
@@ -146,15 +164,19 @@ class AsyncSender:
         call = attempts.call
         connect = aconnect_sse if call.streams else _stream
         context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, tell_streams_async))
-        try:
+
+        async def enter() -> AsyncAnswer:
             entered = await context.__aenter__()
+            response = entered.response if call.streams else entered
+            return AsyncAnswer(context, response, attempts.answered(response), patience)
+
+        try:
+            return await open_or_undo(enter, AsyncAnswer.aclose)
         except Exception as error:
             ours = while_opening(error, patience)
             if ours is None or ours is error:
                 raise
             raise ours from error
-        response = entered.response if call.streams else entered
-        return AsyncAnswer(context, response, attempts.answered(response), patience)
 
 
 def _stream(http: Any, method: str, url: str, **options: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,5 +127,32 @@ def tell_streams(name: str, info: dict[str, Any]) -> None:
 
 
 async def tell_streams_async(name: str, info: dict[str, Any]) -> None:
-    """The same for httpcore's async half, which insists on waiting."""
+    """The same for httpcore's async half, which insists on waiting; and give it a body that may be left unfinished."""
     tell_streams(name, info)
+    if name == "http11.send_request_body.started":
+        request = info["request"]
+        request.stream = _Body(request.stream)
+
+
+class _Body:
+    """The body of a request, read by an iterator where the library has a generator.
+
+    A request that is cancelled while it is sent would leave that unfinished, and trio would tell of it.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        # httpx's bodies of bytes can be read without waiting, too.
+        return _NoWait(iter(self._body)) if hasattr(self._body, "__iter__") else aiter(self._body)
+
+
+class _NoWait(AsyncIterator[bytes]):
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+
+    async def __anext__(self) -> bytes:
+        for part in self._parts:
+            return part
+        raise StopAsyncIteration

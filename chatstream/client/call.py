@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from typing_extensions import TypedDict
 
+from chatstream.client.headers import hold_credentials
 from chatstream.client.settings import Settings, request_headers, request_query, request_url
 from chatstream.client.timeout import Timeout
 from chatstream.jsontext import write_json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Defaults", "ParameterError", "RequestOptions", "check_body", "create_body", "split_options"]
 
 _MOST_RETRIES = 1000
+_SECRET = 8  # characters
 _DEEPEST = 200  # levels; a body that holds itself has more
 _SHOWN = 100  # characters of a path
 
@@ -96,6 +98,13 @@ class Call:
     def __repr__(self) -> str:
         # Headers hold the key, a query may, and a body holds what was said.
         return f"Call({self.method} {urlsplit(self.url).path})"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What of it nobody is to be shown, the longest first; short ones are words, and hide nothing."""
+        values = [value for name, value in self.headers.items() if hold_credentials([name])]
+        found = {part for value in values for part in (value, value.rpartition(" ")[2]) if len(part) >= _SECRET}
+        return sorted(found, key=len, reverse=True)
 
     @classmethod
     def make(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import httpx
 from typing_extensions import TypedDict
@@ -131,8 +131,7 @@ class ChatClient(_Client):
             allow_plain_http=allow_plain_http,
         )
         defaults = Defaults.of(settings, timeout, max_retries)
-        if http_client is not None and (hasattr(http_client, "aclose") or not hasattr(http_client, "stream")):
-            raise TypeError(f"http_client: expected a sync client of httpx or httpx2, got {type(http_client).__name__}")
+        _check_http(http_client, "sync")
         http = httpx.Client(limits=_POOL) if http_client is None else http_client
         sender = Sender(http, owns_http=http_client is None, chances=Chances.of(random, clock), sleep=sleep)
         super().__init__(sender, defaults, owns_http=http_client is None)
@@ -204,10 +203,7 @@ class AsyncChatClient(_Client):
             allow_plain_http=allow_plain_http,
         )
         defaults = Defaults.of(settings, timeout, max_retries)
-        if http_client is not None and not hasattr(http_client, "aclose"):
-            raise TypeError(
-                f"http_client: expected an async client of httpx or httpx2, got {type(http_client).__name__}"
-            )
+        _check_http(http_client, "async")
         http = httpx.AsyncClient(limits=_POOL) if http_client is None else http_client
         sender = AsyncSender(http, chances=Chances.of(random, clock), sleep=sleep)
         super().__init__(sender, defaults, owns_http=http_client is None)
@@ -243,3 +239,13 @@ class AsyncChatClient(_Client):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _check_http(http: Any, kind: Literal["sync", "async"]) -> None:
+    """TypeError for what is no HTTP client of this kind, told by what it can do."""
+    if http is None:
+        return
+    can = all(callable(getattr(http, name, None)) for name in ("build_request", "send", "stream"))
+    if isinstance(http, type) or not can or hasattr(http, "aclose") != (kind == "async"):
+        what = f"the class {http.__name__}" if isinstance(http, type) else type(http).__name__
+        raise TypeError(f"http_client: expected a client of httpx or httpx2, a {kind} one, got {what}")

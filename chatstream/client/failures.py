@@ -7,6 +7,7 @@ was sent, or more of an address than its origin.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,16 +24,20 @@ from chatstream.responses import status_error
 from chatstream.sources import transport_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatstream.client.call import Call
     from chatstream.client.patience import Patience
 
-__all__ = ["refusal", "while_opening", "while_reading"]
+__all__ = ["hide", "refusal", "while_opening", "while_reading"]
 
 _ERROR_STATUS = 400
 
 
 def while_reading(error: Exception, patience: Patience) -> ChatStreamError | None:
     """What ended a body before its time; None for what is somebody's own mistake."""
-    if isinstance(error, Enough):
+    if isinstance(error, Enough) or patience.is_stopped:
+        # Whatever else it looks like: the connection was shut, or the wait was one that cannot be cut short.
         return APIUserAbortError("the request was aborted")
     ours = transport_error(error, bytes_seen=patience.heard)
     if isinstance(ours, APITimeoutError) and ours is not error:
@@ -55,18 +60,19 @@ def while_opening(error: Exception, patience: Patience) -> ChatStreamError | Non
     return ours
 
 
-def refusal(response: Any, body: bytes, *, method: str) -> APIStatusError:
+def refusal(response: Any, body: bytes, call: Call) -> APIStatusError:
     """The error that a status of 300 or more is."""
     error = status_error(response, body)
     if response.status_code < _ERROR_STATUS:
         target = _origin(response.headers.get("location", ""))
         error = APIStatusError(
-            f"the service redirects to {target}, where a {method} is not sent on to: check base_url",
+            f"the service redirects to {target}, where a {call.method} is not sent on to: check base_url",
             status_code=response.status_code,
             body=error.body,
             headers=error.headers,
             request_id=error.request_id,
         )
+    hide(error, call.secrets)
     return error
 
 
@@ -76,3 +82,25 @@ def _origin(location: str) -> str:
     except ValueError:
         return "nowhere"
     return f"{where.scheme}://{where.hostname}" if where.hostname else "another path"
+
+
+def hide(error: ChatStreamError, secrets: Sequence[str]) -> None:
+    """Take these out of all that an error says: services give back what they were sent, and errors end in logs."""
+    if secrets:
+        error.args = tuple(_without(value, secrets) for value in error.args)
+        for name in ("message", "type", "code", "param", "body", "headers", "content_type", "request_id"):
+            value = getattr(error, name, None)
+            if value is not None:
+                setattr(error, name, _without(value, secrets))
+
+
+def _without(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return value
+    if isinstance(value, Mapping):
+        return {_without(key, secrets): _without(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, secrets) for inner in value]
+    return value

@@ -1,7 +1,7 @@
 """Pages of a list that know how to get the next one.
 
 In goes a page as it came and what asks on from it, out come its entries and those of all the pages behind it. Rules:
-the next page is asked for when its first entry is wanted, and not before; a service that gives the same page again is
+the next page is asked for when its first entry is wanted, and not before; a service whose pages go round in a circle is
 not asked for ever.
 """
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage", "asking_on"]
 
 T = TypeVar("T")
+_AGAIN = "the service gave the same page again, and says that there are more"
+
 P = TypeVar("P", bound="_Page[Any]")
 
 
@@ -34,7 +36,10 @@ class _Page(CursorPage[T], Generic[T]):
 
     def _check_new(self, page: CursorPage[T]) -> None:
         if page.has_next_page() and page.next_cursor() == self.next_cursor():
-            raise StreamProtocolError("the service gave the same page again, and says that there are more")
+            raise StreamProtocolError(_AGAIN)
+
+    def _entries(self) -> Iterator[T]:
+        return iter(self.data if isinstance(self.data, list) else ())
 
     # What asks on holds a client, which is not to be copied or pickled with what it brought: so it has a slot of its
     # own, of which pydantic knows nothing.
@@ -57,6 +62,21 @@ def asking_on(page: P, ask: Callable[[str], Any]) -> P:
     return page
 
 
+class _Cursors:
+    """The pages that were gone through."""
+
+    def __init__(self) -> None:
+        self._seen: set[str | None] = set()
+
+    def check(self, page: CursorPage[Any]) -> None:
+        """StreamProtocolError if this page ends where one before it did: it would go on like that for ever."""
+        if page.has_next_page():
+            cursor = page.next_cursor()
+            if cursor in self._seen:
+                raise StreamProtocolError(_AGAIN)
+            self._seen.add(cursor)
+
+
 class SyncCursorPage(_Page[T], Generic[T]):
     """A page of a list; iterating gives its entries, and goes on through all the pages behind it."""
 
@@ -69,14 +89,17 @@ class SyncCursorPage(_Page[T], Generic[T]):
     def iter_pages(self) -> Iterator[Self]:
         """This page, and all the pages behind it."""
         page: Any = self
+        seen = _Cursors()
+        seen.check(page)
         yield page
         while page.has_next_page():
             page = page.get_next_page()
+            seen.check(page)
             yield page
 
     def __iter__(self) -> Iterator[T]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         for page in self.iter_pages():
-            yield from page.data or ()
+            yield from page._entries()  # noqa: SLF001  its own kind
 
 
 class AsyncCursorPage(_Page[T], Generic[T]):
@@ -119,6 +142,7 @@ class _AsyncPageIterator(AsyncIterator[AsyncCursorPage[T]], Generic[T]):
         self._first = first
         self._ask = ask
         self._page: AsyncCursorPage[T] | None = None
+        self._seen = _Cursors()
 
     async def __anext__(self) -> AsyncCursorPage[T]:
         if self._page is not None:
@@ -131,6 +155,7 @@ class _AsyncPageIterator(AsyncIterator[AsyncCursorPage[T]], Generic[T]):
             self._page = await self._ask()
         else:
             raise StopAsyncIteration
+        self._seen.check(self._page)
         return self._page
 
 
@@ -143,4 +168,4 @@ class _AsyncEntries(AsyncIterator[T], Generic[T]):
         while True:
             for entry in self._entries:
                 return entry
-            self._entries = iter((await anext(self._pages)).data or ())
+            self._entries = (await anext(self._pages))._entries()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

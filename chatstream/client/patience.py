@@ -45,6 +45,7 @@ class Stop:
     def __init__(self) -> None:
         self.said: bool = False
         self.patience: Patience | None = None  # of the attempt that is being made
+        self.end_sleep: Callable[[], object] | None = None  # of a task that sleeps between two attempts
         self._alarm = threading.Event()
 
     def say(self) -> None:
@@ -53,6 +54,8 @@ class Stop:
         self._alarm.set()
         if self.patience is not None:
             self.patience.wake()
+        if self.end_sleep is not None:
+            self.end_sleep()
 
     def check(self) -> None:
         """APIUserAbortError if it was said."""
@@ -141,6 +144,11 @@ class Patience(float):
         return left if seconds is None else min(seconds, left)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it is to be given up."""
+        return self._stop is not None and self._stop.said
+
+    @property
     def is_over(self) -> bool:
         """Whether the time for the whole call is up."""
         return self._deadline is not None and self._clock() >= self._deadline
@@ -149,7 +157,7 @@ class Patience(float):
         """APITimeoutError if the time for the whole call is up, APIUserAbortError if it is to be given up."""
         stop = self._stop
         if stop is not None and stop.said:
-            stop.check()
+            stop.check()  # raises
         if self._deadline is not None and self.is_over:
             raise APITimeoutError(phase="total")
 

@@ -10,8 +10,9 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from chatstream.client.failures import hide
 from chatstream.client.patience import Stop
-from chatstream.errors import StreamConsumedError
+from chatstream.errors import RecordingError, StreamConsumedError
 from chatstream.sources import AsyncSource, Source
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from chatstream.client.async_sending import AsyncAnswer, AsyncSender
     from chatstream.client.call import Call
     from chatstream.client.sending import Answer, Sender
+    from chatstream.errors import ChatStreamError
 
 __all__ = ["AsyncRequestSource", "RequestSource"]
 
@@ -37,6 +39,11 @@ class _Requested:
         # Told once and let go of, so that a stream which is dropped is gone at once.
         self._tell: tuple[Callable[[], object], Callable[[Any], object]] | None = None
 
+    @property
+    def secrets(self) -> list[str]:
+        """What of the call nobody is to be shown."""
+        return self._call.secrets
+
     def when(self, sent: Callable[[], object], opened: Callable[[Any], object]) -> None:
         """Have these called when it is sent, and with its answer when that has come."""
         self._tell = sent, opened
@@ -45,7 +52,11 @@ class _Requested:
         if self._is_closed:
             raise StreamConsumedError("the stream was closed already")
         if self._tell is not None:
-            self._tell[0]()
+            try:
+                self._tell[0]()
+            except OSError as error:
+                # Said where it happens, and not taken for what a peer did.
+                raise RecordingError(f"the tape cannot be written: {error.strerror}") from error
 
     def _tell_open(self, answer: Any) -> None:
         tell, self._tell = self._tell, None
@@ -112,6 +123,10 @@ class RequestSource(Source):
         """Have these called when the request is sent, and when its answer has come."""
         self._request.when(sent, lambda answer: self._learn(answer, opened))
 
+    def hide(self, error: ChatStreamError) -> None:
+        """Take the secrets of the request out of an error."""
+        hide(error, self._request.secrets)
+
     def _learn(self, answer: Answer, opened: Callable[[], object]) -> None:
         self.learn(answer.response, answer.info)
         opened()
@@ -165,6 +180,10 @@ class AsyncRequestSource(AsyncSource):
     def when(self, sent: Callable[[], object], opened: Callable[[], object]) -> None:
         """Have these called when the request is sent, and when its answer has come."""
         self._request.when(sent, lambda answer: self._learn(answer, opened))
+
+    def hide(self, error: ChatStreamError) -> None:
+        """Take the secrets of the request out of an error."""
+        hide(error, self._request.secrets)
 
     def _learn(self, answer: AsyncAnswer, opened: Callable[[], object]) -> None:
         self.learn(answer.response, answer.info)

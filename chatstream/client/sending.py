@@ -15,14 +15,14 @@ from httpx_sse import connect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.attempts import Attempts, Chances, tell_streams
-from chatstream.client.failures import refusal, while_opening, while_reading
+from chatstream.client.failures import hide, refusal, while_opening, while_reading
 from chatstream.client.patience import Stop
 from chatstream.errors import APIError, ChatStreamError
 from chatstream.responses import ResponseReads
 from chatstream.types.answer import AnswerModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
@@ -119,15 +119,25 @@ class Sender:
                     raise
             sleep(wait)
 
-    def complete(self, call: Call) -> ChatCompletion:
+    def complete(self, call: Call, reading: Mapping[str, Any] | None = None) -> ChatCompletion:
         """The completion that a call is answered with."""
-        body = CompletionBody()
-        return body.read(self._collect(call, body))
+        body = CompletionBody(**(reading or {}))
+        info = self._collect(call, body)
+        try:
+            return body.read(info)
+        except ChatStreamError as error:
+            hide(error, call.secrets)
+            raise
 
     def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
-        return body.read(model, self._collect(call, body))
+        info = self._collect(call, body)
+        try:
+            return body.read(model, info)
+        except ChatStreamError as error:
+            hide(error, call.secrets)
+            raise
 
     def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
         answer = self.open(call)
@@ -148,7 +158,7 @@ class Sender:
                 return answer
             try:
                 if not attempts.redirect(answer.info):
-                    raise refusal(answer.response, answer.error_body(), method=attempts.call.method)
+                    raise refusal(answer.response, answer.error_body(), attempts.call)
             finally:
                 answer.close()
 

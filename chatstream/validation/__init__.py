@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "first_problem", "metadata_problem", "problems"]
 
+_TAGS = ("role", "type")
+
 
 class _Body(CompletionCreateParamsBase, total=False):
     """A request, streamed or not: which of the two is for the rest of the body to say."""
@@ -40,7 +42,8 @@ def problems(body: object) -> Iterator[Problem]:
     """Everything that is wrong with a body of ``POST /chat/completions``, as it is found."""
     parts_are_right = True
     for found in _completion_check()(body, None):
-        parts_are_right = False
+        # Nothing that one part demands of another turns on any other word than those that say what a thing is.
+        parts_are_right = parts_are_right and found.unknown_word and not (found.param or "").endswith(_TAGS)
         yield found
     if parts_are_right and isinstance(body, Mapping):
         yield from combination_problems(body)
