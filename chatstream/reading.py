@@ -9,6 +9,7 @@ for all, so that nothing has to be counted: what it has left is what has not bee
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class Reading:
         self.end: StreamEnd | None = None  # likewise: what was read ahead is nobody's business yet
         self.closed: bool = False
         self.about: Source | AsyncSource | None = None
+        self._turn = threading.RLock()  # held while a read is taken: an abort may come from any thread, at any moment
         self._record = record
         self._writer: TapeWriter | None = None
         self._clock = clock
@@ -97,7 +99,11 @@ class Reading:
             self._writer.response(source.status, source.headers)
 
     def take(self, value: Any) -> bool:
-        """One read arrived; whether it brought events: they are the next batch. The batch before has been taken."""
+        """One read arrived; whether there are events: they are the next batch. The batch before has been taken."""
+        with self._turn:
+            return self.is_last or self._take(value)  # an abort meanwhile has ended it: what came is not read
+
+    def _take(self, value: Any) -> bool:
         now = self._clock()
         if type(value) is bytes and self._writer is None:
             events = self._take_alike(value, True)  # noqa: FBT003  a keyword costs
@@ -169,11 +175,18 @@ class Reading:
 
     def finish(self) -> None:
         """The source ended cleanly."""
-        self.take_pieces()
-        self._deliver_late(self.parser.close())
+        with self._turn:
+            self.take_pieces()
+            self._deliver_late(self.parser.close())
 
     def fail(self, error: Exception) -> None:
         """The source broke. What nobody's peer is to blame for is raised as it is."""
+        with self._turn:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if self.is_last:
+            return
         self.take_pieces()
         ours = transport_error(error, bytes_seen=bool(self.stats.bytes))
         if ours is None:
@@ -183,13 +196,20 @@ class Reading:
 
     def abort(self) -> None:
         """The caller stops it: what has not been delivered yet is in the snapshot alone."""
-        if self.end is None:
-            self.renew()
-            self.take_pieces()
-            undelivered = self._events
-            self._deliver_late(self.parser.abort() or [_abort_instead(undelivered)])
-            ended = self.parser.end
-            self.end = ended if ended and ended.kind == "aborted" else StreamEnd("aborted", done_seen=False)
+        with self._turn:
+            if self.end is None:
+                self._abort()
+
+    def _abort(self) -> None:
+        self.renew()
+        self.take_pieces()
+        undelivered = self._events
+        events = self.parser.abort()
+        if not events and not undelivered:
+            return  # too late: whoever reads has the last event in his hands
+        self._deliver_late(events or [_abort_instead(undelivered)])
+        ended = self.parser.end
+        self.end = ended if ended and ended.kind == "aborted" else StreamEnd("aborted", done_seen=False)
 
     def _deliver_late(self, events: list[ChatStreamEvent]) -> None:
         if events:  # none if it had ended already, by an abort while the source was being read

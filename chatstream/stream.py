@@ -140,9 +140,10 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
     def _next(self) -> ChatStreamEvent:
         """The next event, its listeners called, whatever it is; StopIteration after the last one."""
         reading = self._reading
-        if not reading.batch.__length_hint__():
+        while True:
+            for event in reading.batch:
+                return self._tell(event)
             self._fill()
-        return self._tell(next(reading.batch))
 
     def _next_batch(self, _: None) -> Iterator[ChatStreamEvent]:
         """Events that are there, each told to its listeners as it is taken; StopIteration after the last one."""
@@ -154,9 +155,11 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
                 raise
             except BaseException as error:  # noqa: BLE001  it is raised by the iterator, which goes on working so
                 return map(_raise, (error,))
+        # Held before it is asked whether it is the last: an abort in between takes what is in it, and makes another.
+        batch: Iterator[ChatStreamEvent] = reading.batch
         if reading.is_last:
             return map(self._tell_or_raise, reading.batch)
-        return map(self._tell, reading.batch) if self.active else reading.batch
+        return map(self._tell, batch) if self.active else batch
 
     def _tell(self, event: ChatStreamEvent) -> ChatStreamEvent:
         """The event, once its listeners were called."""
@@ -198,7 +201,7 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
                 source.close()
                 reading.fail(error)
                 break
-            if reading.take(value) or reading.is_last:  # an abort meanwhile has ended it
+            if reading.take(value):
                 break
         if reading.is_last:
             source.close()
@@ -240,17 +243,18 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
         while reading.terminal is None:
             if not reading.batch.__length_hint__():
                 self._fill()
+            batch = reading.batch  # before it is asked, as above
             if reading.is_last:
                 for event in reading.batch:
                     self._tell(event)
             else:
-                self._tell_batch()
+                self._tell_batch(batch)
         reading.raise_failure()
         return self
 
-    def _tell_batch(self) -> None:
+    def _tell_batch(self, batch: Iterator[ChatStreamEvent]) -> None:
         active = self.active
-        for event in self._reading.batch:
+        for event in batch:
             call = active.get(event.type)
             if call is not None:
                 self._call(call, event)
