@@ -207,9 +207,9 @@ class Reading:
         events = self.parser.abort()
         if not events and not undelivered:
             return  # too late: whoever reads has the last event in his hands
-        self._deliver_late(events or [_abort_instead(undelivered)])
         ended = self.parser.end
         self.end = ended if ended and ended.kind == "aborted" else StreamEnd("aborted", done_seen=False)
+        self._deliver_late(events or [_abort_instead(undelivered)])
 
     def _deliver_late(self, events: list[ChatStreamEvent]) -> None:
         if events:  # none if it had ended already, by an abort while the source was being read

