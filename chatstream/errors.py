@@ -20,6 +20,7 @@
     ├─ OutputParseError                      what came back does not fit your model (cause: pydantic's error)
     ├─ ToolLoopLimitError                    .messages: the whole history
     ├─ RecordingError                        .line .offset
+    ├─ ParameterError                        your mistake: the API would refuse it: .param .code (also a ValueError)
     └─ StreamConsumedError                   your mistake: it was read already (also a RuntimeError)
 
 Rules: ``str()`` is safe to log. It holds the status, the code and the service's own message, with keys masked and
@@ -56,6 +57,7 @@ __all__ = [
     "NotAStreamError",
     "NotFoundError",
     "OutputParseError",
+    "ParameterError",
     "PermissionDeniedError",
     "RateLimitError",
     "RecordingError",
@@ -140,7 +142,12 @@ class ChatStreamError(Exception):
 
 
 class APIError(ChatStreamError):
-    """Asking the service failed: no answer, a refusal, or an answer that cannot be used."""
+    """Asking the service failed: no answer, a refusal, or an answer that cannot be used.
+
+    ``retries`` is how many attempts a client had made before the one that failed so.
+    """
+
+    retries: int = 0
 
 
 class APIStatusError(APIError):
@@ -163,7 +170,7 @@ class APIStatusError(APIError):
         self.message = message
         self.status_code = status_code
         self.body = body
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.type = type
         self.code = code
         self.param = param
@@ -321,6 +328,25 @@ class RecordingError(ChatStreamError):
         super().__init__(message, **context)
         self.line = line
         self.offset = offset
+
+
+class ParameterError(ChatStreamError, ValueError):
+    """Your mistake: a parameter that the API would refuse, told before anything is sent.
+
+    ``param`` is its path, such as ``messages[0].content``; ``code`` is the API's own.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        param: str | None = None,
+        code: str = "invalid_value",
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.param = param
+        self.code = code
 
 
 class StreamConsumedError(ChatStreamError, RuntimeError):

@@ -270,7 +270,7 @@ class Reading:
         """StreamConsumedError if there is nothing to read on: it ended, or was closed."""
         if self.terminal is not None or (self.closed and not self.batch.__length_hint__()):
             what = "closed" if self.terminal is None else "read to its end"
-            message = f"the stream was {what} already"
+            message = f"the stream was {what} already; `snapshot` has what had come"
             raise StreamConsumedError(message, completion=self.snapshot)
 
     def note(self, event: ChatStreamEvent) -> None:

@@ -52,6 +52,7 @@ TREE = {
     "OutputParseError": ["ChatStreamError"],
     "ToolLoopLimitError": ["ChatStreamError"],
     "RecordingError": ["ChatStreamError"],
+    "ParameterError": ["ChatStreamError", "ValueError"],
     "StreamConsumedError": ["ChatStreamError", "RuntimeError"],
 }
 CLASSES = [getattr(errors, name) for name in TREE]

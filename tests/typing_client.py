@@ -13,12 +13,12 @@ from chatstream.client import (
     ChunkStream,
     ClientOptions,
     CreateOptions,
-    ParameterError,
     RequestOptions,
     StreamOptions,
     SyncCursorPage,
     Timeout,
 )
+from chatstream.errors import ParameterError
 from chatstream.events import ChatStreamEvent, ContentDeltaEvent
 from chatstream.types import (
     ChatCompletion,

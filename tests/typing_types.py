@@ -12,6 +12,7 @@ from chatstream.types import (
     ChatCompletionMessage,
     ChatCompletionMessageCustomToolCall,
     ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageParam,
     ChatCompletionRole,
     ChatCompletionsPage,
     ChatCompletionStoreMessage,
@@ -43,7 +44,7 @@ def reads_a_completion(completion: ChatCompletion) -> None:
     assert_type(message, ChatCompletionMessage)
     assert_type(message.content, str | None)
     assert_type(message.reasoning, str | None)
-    assert_type(message.to_param(), dict[str, Any])
+    assert_type(message.to_param(), ChatCompletionMessageParam)
     assert_type(completion.usage, CompletionUsage | None)
     for call in message.tool_calls or []:
         assert_type(call, ChatCompletionMessageFunctionToolCall | ChatCompletionMessageCustomToolCall)
@@ -78,7 +79,7 @@ def reads_pages(page: ChatCompletionsPage, messages: ChatCompletionStoreMessages
     assert_type(build(CursorPage[ChatCompletion], {}), CursorPage[ChatCompletion])
     assert_type(messages.data[0], ChatCompletionStoreMessage)
     assert_type(messages.data[0].role, ChatCompletionRole)
-    assert_type(messages.data[0].to_param(), dict[str, Any])
+    assert_type(messages.data[0].to_param(), ChatCompletionMessageParam)
 
 
 def reads_how_an_answer_came(

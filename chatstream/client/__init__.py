@@ -12,7 +12,7 @@ the operations as calls · `requested` and `chunk_stream`, calls as streams · `
 """
 
 from chatstream.client.asking import CreateOptions, StreamOptions
-from chatstream.client.call import ParameterError, RequestOptions
+from chatstream.client.call import RequestOptions
 from chatstream.client.chunk_stream import AsyncChunkStream, ChunkStream
 from chatstream.client.clients import AsyncChatClient, ChatClient, ClientOptions
 from chatstream.client.pages import AsyncCursorPage, AsyncPages, SyncCursorPage
@@ -27,7 +27,6 @@ __all__ = [
     "ChunkStream",
     "ClientOptions",
     "CreateOptions",
-    "ParameterError",
     "RequestOptions",
     "StreamOptions",
     "SyncCursorPage",

@@ -14,7 +14,6 @@ from typing_extensions import TypedDict
 from chatstream.client.call import (
     Call,
     Defaults,
-    ParameterError,
     RequestOptions,
     check_body,
     create_body,
@@ -22,6 +21,7 @@ from chatstream.client.call import (
 )
 from chatstream.client.settings import path_of
 from chatstream.ends import Limits
+from chatstream.errors import ParameterError
 from chatstream.types.params.create import CompletionParams
 from chatstream.validation import metadata_problem
 

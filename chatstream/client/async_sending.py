@@ -18,7 +18,7 @@ from chatstream.client.attempts import Attempts, Chances, tell_streams_async
 from chatstream.client.failures import hide, refusal, while_opening, while_reading
 from chatstream.client.patience import Stop
 from chatstream.client.settling import end, open_or_undo
-from chatstream.errors import APIError, ChatStreamError
+from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
 from chatstream.responses import AsyncResponseReads
 from chatstream.types.answer import AnswerModel
 
@@ -56,6 +56,8 @@ class AsyncAnswer(AsyncIterator[bytes]):
             patience.check()
             data = await anext(self._reads)
         except StopAsyncIteration:
+            if self.is_closed:  # by whoever was interrupted here, and reads on all the same
+                raise APIUserAbortError("reading was interrupted, and the connection closed") from None
             raise
         except Exception as error:
             ours = while_reading(error, patience)
@@ -110,6 +112,7 @@ class AsyncSender:
             except APIError as error:
                 wait = attempts.wait_after(error)
                 if wait is None:
+                    error.retries = attempts.retries
                     raise
             with anyio.CancelScope() as scope:
                 stop.end_sleep = scope.cancel
@@ -173,7 +176,7 @@ class AsyncSender:
         try:
             return await open_or_undo(enter, AsyncAnswer.aclose)
         except Exception as error:
-            ours = while_opening(error, patience)
+            ours = while_opening(error, patience, call.url)
             if ours is None or ours is error:
                 raise
             raise ours from error

@@ -6,6 +6,7 @@ senders own one for each call, and differ in nothing that is done here.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatstream.client.patience import Patience, Stop, attend
 from chatstream.client.retries import wait_before_retry
+from chatstream.errors import APIStatusError
 from chatstream.types.answer import ResponseInfo
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from chatstream.client.call import Call
     from chatstream.errors import APIError
+
+_log = logging.getLogger("chatstream.client")
 
 __all__ = ["Attempts", "Chances", "tell_streams", "tell_streams_async"]
 
@@ -117,6 +121,8 @@ class Attempts:
         if wait is None or (self._deadline is not None and self._chances.clock() + wait >= self._deadline):
             return None
         self.retries += 1
+        what = error.status_code if isinstance(error, APIStatusError) else type(error).__name__
+        _log.info("%r: %s, again in %.2f s, retry %d of %d", self.call, what, wait, self.retries, self.call.max_retries)
         return wait
 
 

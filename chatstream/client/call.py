@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from chatstream.client.headers import hold_credentials
 from chatstream.client.settings import Settings, request_headers, request_query, request_url
 from chatstream.client.timeout import Timeout
+from chatstream.errors import ParameterError
 from chatstream.jsontext import write_json
 from chatstream.validation import problems
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from chatstream.validation import Problem
 
-__all__ = ["Call", "Defaults", "ParameterError", "RequestOptions", "check_body", "create_body", "split_options"]
+__all__ = ["Call", "Defaults", "RequestOptions", "check_body", "create_body", "split_options"]
 
 _MOST_RETRIES = 1000
 _SECRET = 8  # characters
@@ -51,21 +52,6 @@ class RequestOptions(TypedDict, total=False):
 
 
 _OPTIONS: frozenset[str] = RequestOptions.__optional_keys__
-
-
-class ParameterError(ValueError):
-    """A parameter that the API would refuse, told before sending.
-
-    ``param`` is its path, such as ``messages[0].content``; ``code`` is the API's own.
-    """
-
-    param: str | None
-    code: str
-
-    def __init__(self, message: str = "", *, param: str | None = None, code: str = "invalid_value") -> None:
-        super().__init__(message)
-        self.param = param
-        self.code = code
 
 
 @dataclass(frozen=True)

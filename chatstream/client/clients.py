@@ -241,6 +241,9 @@ class AsyncChatClient(_Client):
         await self.aclose()
 
 
+_ARTICLES = {"sync": "a", "async": "an"}
+
+
 def _check_http(http: Any, kind: Literal["sync", "async"]) -> None:
     """TypeError for what is no HTTP client of this kind, told by what it can do."""
     if http is None:
@@ -248,4 +251,4 @@ def _check_http(http: Any, kind: Literal["sync", "async"]) -> None:
     can = all(callable(getattr(http, name, None)) for name in ("build_request", "send", "stream"))
     if isinstance(http, type) or not can or hasattr(http, "aclose") != (kind == "async"):
         what = f"the class {http.__name__}" if isinstance(http, type) else type(http).__name__
-        raise TypeError(f"http_client: expected a client of httpx or httpx2, a {kind} one, got {what}")
+        raise TypeError(f"http_client: expected {_ARTICLES[kind]} {kind} client of httpx or httpx2, got {what}")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["hide", "refusal", "while_opening", "while_reading"]
 
 _ERROR_STATUS = 400
+_DEEPEST_CAUSE = 10
 
 
 def while_reading(error: Exception, patience: Patience) -> ChatStreamError | None:
@@ -49,15 +50,30 @@ def while_reading(error: Exception, patience: Patience) -> ChatStreamError | Non
     return ours
 
 
-def while_opening(error: Exception, patience: Patience) -> ChatStreamError | None:
+def while_opening(error: Exception, patience: Patience, url: str) -> ChatStreamError | None:
     """Why no answer came; None for what is somebody's own mistake."""
     ours = while_reading(error, patience)
     if isinstance(ours, StreamInterruptedError):
         # Nothing had begun that could have been interrupted.
         kind = type(error).__name__
-        ours = APIConnectionError(f"no answer: the connection broke off ({kind})")
+        ours = APIConnectionError(f"no answer from {_origin(url)}: the connection broke off ({kind})")
+        ours.__cause__ = error
+    elif type(ours) is APIConnectionError:
+        ours = APIConnectionError(f"no connection to {_origin(url)}{_reason(error)}")
         ours.__cause__ = error
     return ours
+
+
+def _reason(error: BaseException) -> str:
+    """What the system or TLS says of it, in brackets; nothing if neither does."""
+    at: BaseException | None = error
+    for _ in range(_DEEPEST_CAUSE):
+        if at is None:
+            break
+        if isinstance(at, OSError) and at.strerror:
+            return f" ({at.strerror})"
+        at = at.__cause__ or at.__context__
+    return ""
 
 
 def refusal(response: Any, body: bytes, call: Call) -> APIStatusError:
@@ -79,9 +95,10 @@ def refusal(response: Any, body: bytes, call: Call) -> APIStatusError:
 def _origin(location: str) -> str:
     try:
         where = urlsplit(location)
+        port = "" if where.port is None else f":{where.port}"
     except ValueError:
         return "nowhere"
-    return f"{where.scheme}://{where.hostname}" if where.hostname else "another path"
+    return f"{where.scheme}://{where.hostname}{port}" if where.hostname else "another path"
 
 
 def hide(error: ChatStreamError, secrets: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.attempts import Attempts, Chances, tell_streams
 from chatstream.client.failures import hide, refusal, while_opening, while_reading
 from chatstream.client.patience import Stop
-from chatstream.errors import APIError, ChatStreamError
+from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
 from chatstream.responses import ResponseReads
 from chatstream.types.answer import AnswerModel
 
@@ -53,6 +53,8 @@ class Answer(Iterator[bytes]):
             patience.check()
             data = next(self._reads)
         except StopIteration:
+            if self.is_closed:  # by whoever was interrupted here, and reads on all the same
+                raise APIUserAbortError("reading was interrupted, and the connection closed") from None
             raise
         except Exception as error:
             ours = while_reading(error, patience)
@@ -116,6 +118,7 @@ class Sender:
             except APIError as error:
                 wait = attempts.wait_after(error)
                 if wait is None:
+                    error.retries = attempts.retries
                     raise
             sleep(wait)
 
@@ -170,7 +173,7 @@ class Sender:
         try:
             entered = context.__enter__()
         except Exception as error:
-            ours = while_opening(error, patience)
+            ours = while_opening(error, patience, call.url)
             if ours is None or ours is error:
                 raise
             raise ours from error

@@ -7,12 +7,15 @@
   do, since some providers sign their calls and want the signature back.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import Field
 
 from chatstream.types.model import WireModel
 from chatstream.types.plain import Json
+
+if TYPE_CHECKING:
+    from chatstream.types.params.messages import ChatCompletionMessageParam
 
 
 class AnnotationURLCitation(WireModel):
@@ -106,7 +109,7 @@ class ChatCompletionMessage(WireModel):
     tool_calls: list[ChatCompletionMessageToolCallUnion] | None = None
     reasoning: str | None = None
 
-    def to_param(self) -> dict[str, Any]:
+    def to_param(self) -> "ChatCompletionMessageParam":
         """The message as a member of `messages` in the next request, sharing nothing with this one.
 
         `content` is always there, as None too: the API wants it unless there are calls, and takes null in
@@ -122,7 +125,7 @@ class ChatCompletionMessage(WireModel):
             param["tool_calls"] = calls
         if audio := _audio_param(self.audio):
             param["audio"] = audio
-        return param
+        return cast("ChatCompletionMessageParam", param)
 
 
 def _audio_param(audio: ChatCompletionAudio | None) -> dict[str, Any]:

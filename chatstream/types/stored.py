@@ -3,14 +3,14 @@
 A message of a request may be anybody's: it goes back in the shape that its role has in a request.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import Field
 
 from chatstream.types.answer import AnswerModel
 from chatstream.types.message import ChatCompletionMessage
 from chatstream.types.model import WireModel
-from chatstream.types.params.messages import ChatCompletionRole
+from chatstream.types.params.messages import ChatCompletionMessageParam, ChatCompletionRole
 from chatstream.types.plain import Json
 
 
@@ -57,17 +57,18 @@ class ChatCompletionStoreMessage(ChatCompletionMessage):
     role: ChatCompletionRole  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
     content_parts: list[ChatCompletionStoreMessageContentPart] | None = None
 
-    def to_param(self) -> dict[str, Any]:
+    def to_param(self) -> ChatCompletionMessageParam:
         """The message as a member of `messages` in the next request, sharing nothing with this one.
 
         Its content is the parts, where it was given in parts. A tool message keeps the id of the call it answers, any
         other the name of who speaks; its own id belongs to the store.
         """
-        param = super().to_param()
+        param: dict[str, Any] = {**super().to_param()}
         if parts := _part_params(self.content_parts):
             param["content"] = parts
         kept = "tool_call_id" if param["role"] == "tool" else "name"
-        return {**param, **self.model_dump(mode="json", include={kept}, exclude_none=True)}
+        param |= self.model_dump(mode="json", include={kept}, exclude_none=True)
+        return cast("ChatCompletionMessageParam", param)
 
 
 def _part_params(parts: Json) -> list[dict[str, Any]]:

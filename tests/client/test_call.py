@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.asking import create_call, one_call, page_call, stream_call, update_call
-from chatstream.client.call import Call, Defaults, ParameterError, check_body, create_body, split_options
+from chatstream.client.call import Call, Defaults, check_body, create_body, split_options
 from chatstream.client.failures import refusal, while_opening, while_reading
 from chatstream.client.patience import Enough, Patience, Stop
 from chatstream.client.settings import Settings
@@ -27,6 +27,7 @@ from chatstream.errors import (
     ChatStreamError,
     IncompleteStreamError,
     NotAStreamError,
+    ParameterError,
     RateLimitError,
     StreamInterruptedError,
     StreamLimitError,
@@ -462,7 +463,7 @@ OPENING = [
 @pytest.mark.parametrize(("name", "kind", "phase"), OPENING)
 def test_what_keeps_an_answer_from_coming_is_an_error_of_ours(library, name, kind, phase):
     error = getattr(library, name)(f"while using {KEY}")
-    ours = while_opening(error, patience())
+    ours = while_opening(error, patience(), "https://service.example/v1")
     assert type(ours) is kind
     assert phase is None or ours.phase == phase
     assert ours.__cause__ is error
@@ -489,7 +490,7 @@ def test_an_error_of_ours_stays_what_it_is():
     "error", [KeyError("x"), RuntimeError("closed"), TypeError("x"), ZeroDivisionError()], ids=repr
 )
 def test_what_somebody_did_wrong_himself_is_none_of_ours(error):
-    assert while_opening(error, patience()) is None
+    assert while_opening(error, patience(), "https://service.example/v1") is None
     assert while_reading(error, patience(heard=True)) is None
 
 
@@ -513,7 +514,7 @@ def test_a_refusal_is_told_in_the_words_of_the_service(status, kind):
 @pytest.mark.parametrize(
     ("location", "told"),
     [
-        (f"https://other.example:8443/v1?key={KEY}", "https://other.example"),
+        (f"https://other.example:8443/v1?key={KEY}", "https://other.example:8443"),
         (f"https://user:{KEY}@other.example/", "https://other.example"),
         ("/elsewhere", "another path"),
         ("http://[", "nowhere"),
