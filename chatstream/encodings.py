@@ -45,7 +45,7 @@ class Decoder(Protocol):
         """Take the bytes of one read."""
 
     def read(self) -> bytes:
-        """The next piece of what was fed stands for, 1 MiB at most; empty when there is no more of it.
+        """The next piece of what those bytes stand for, 1 MiB at most; empty when there is no more of it.
 
         Raises StreamInterruptedError for bytes that are not this encoding's.
         """

@@ -64,9 +64,8 @@ class Reading:
         self.stats: StreamStats = StreamStats(clock=clock)
         self._take_alike: Callable[..., list[ChatStreamEvent] | None] = self.parser.take_alike
         self._feed: Callable[[bytes], list[ChatStreamEvent]] = self.parser.feed
-        self.decoder: SSEDecoder = (
-            self.parser.decoder
-        )  # or, while each read is recorded, one that is never within a line
+        # While each read is recorded: one that is never within a line.
+        self.decoder: SSEDecoder = self.parser.decoder if record is None else SSEDecoder()
         self._pieces: list[bytes] = []
         self.batch: Any = iter(_NOTHING)  # what has not been taken of it
         self.is_last: bool = False  # the batch ends with the stream's last event
@@ -84,8 +83,6 @@ class Reading:
     def begin(self, source: Source | AsyncSource) -> None:
         """Read from this source, once it is open."""
         self.about = source
-        if self._record is not None:
-            self.decoder = SSEDecoder()
         source.when(self._sent, self._opened)
 
     def _sent(self) -> None:

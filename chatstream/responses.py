@@ -104,7 +104,7 @@ class ResponseReads:
 
     def wake(self) -> None:
         """End the wait of whoever waits for this response in another thread: what he reads is the connection's end."""
-        shut(self._response)
+        _shut(self._response)
 
     def close(self) -> None:
         """End the library's own generator, which would otherwise be found unfinished by the collector."""
@@ -113,7 +113,7 @@ class ResponseReads:
 
 
 class AsyncResponseReads:
-    """The same for an async response; ``raw`` is what its bytes come from, where that is not the response itself."""
+    """The same for an async response; ``raw`` is what gives its bytes; None: the response."""
 
     def __init__(self, response: Any, *, raw: AsyncIterable[bytes] | None = None) -> None:
         self._response = response
@@ -173,7 +173,7 @@ class AsyncResponseReads:
 
     def wake(self) -> None:
         """End the wait of whoever waits for this response: what he reads is the connection's end."""
-        shut(self._response)
+        _shut(self._response)
 
     async def aclose(self) -> None:
         """End the library's own generator, which would otherwise be found unfinished by the collector."""
@@ -181,7 +181,7 @@ class AsyncResponseReads:
             await self._reads.aclose()
 
 
-def shut(response: Any) -> None:
+def _shut(response: Any) -> None:
     """Shut the connection under a response that is being read, unless it is shared; whoever waits for it is woken."""
     stream = getattr(response, "extensions", {}).get("network_stream")
     if stream is not None and not response.is_closed and getattr(response, "http_version", "") == "HTTP/1.1":

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chatstream.errors import TimeoutPhase
     from chatstream.types.answer import ResponseInfo
 
-__all__ = ["AsyncSource", "Source", "open_async_source", "open_source", "read_of", "transport_error"]
+__all__ = ["AsyncSource", "NoWait", "Source", "open_async_source", "open_source", "read_of", "transport_error"]
 
 _ERROR_STATUS = 400
 _ALL_KINDS = (
@@ -181,7 +181,7 @@ def open_async_source(source: Any) -> AsyncSource:
         return source
     found = _open_local(source)
     if found is not None:
-        return AsyncSource(_NoWait(iter(found)), getattr(found, "close", None))
+        return AsyncSource(NoWait(iter(found)), getattr(found, "close", None))
     response = _response_of(source)
     if response is not None:
         close = getattr(source, "aclose", None) or getattr(source, "close", None)
@@ -192,11 +192,11 @@ def open_async_source(source: Any) -> AsyncSource:
                 raise TypeError(problem)
             return AsyncSource(AsyncResponseReads(response), close, response)
         if response is source:
-            return AsyncSource(_NoWait(iter(_content_of(response))), close, response)
+            return AsyncSource(NoWait(iter(_content_of(response))), close, response)
     if hasattr(source, "__aiter__"):
         return AsyncSource(aiter(source), getattr(source, "aclose", None), response)
     if hasattr(source, "__iter__") and not isinstance(source, str | Mapping):
-        return AsyncSource(_NoWait(iter(source)), _closer(source), response)
+        return AsyncSource(NoWait(iter(source)), _closer(source), response)
     problem = f"cannot stream from {_kind(source)}"
     raise TypeError(problem)
 
@@ -247,14 +247,11 @@ def _content_of(response: Any) -> list[bytes]:
     return [content]
 
 
-class _NoWait:
+class NoWait(AsyncIterator[Any]):
     """A sync iterator where an async one is asked for."""
 
     def __init__(self, reads: Iterator[Any]) -> None:
         self._next = reads.__next__
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
 
     async def __anext__(self) -> Any:
         try:

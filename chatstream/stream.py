@@ -290,17 +290,20 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
 
     def close(self) -> None:
         """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
-        self._source.close()
         self._reading.close()
+        self._source.close()
 
     def open(self) -> Self:
-        """This stream, its request sent if it is a client's and was not; raises the APIError if there is no answer."""
+        """This stream, its request sent if it is a client's and was not; raises what keeps the answer from coming."""
         try:
             self._source.open()
         except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
             self._source.close()
             self._reading.fail(error)
             self.until_done()  # so that its listeners hear of it
+        except BaseException:
+            self.close()  # whoever is stopped here has no block to leave, and a tape has to end
+            raise
         return self
 
     def __enter__(self) -> Self:
@@ -393,9 +396,7 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
                 await source.aclose()
                 reading.fail(error)
             else:
-                # An abort while waiting has ended it: what came all the same is not read.
-                if not reading.is_last:
-                    reading.take(value)
+                reading.take(value)
             if reading.is_last:
                 await source.aclose()
 
@@ -473,13 +474,16 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
     close = aclose
 
     async def open(self) -> Self:
-        """This stream, its request sent if it is a client's and was not; raises the APIError if there is no answer."""
+        """This stream, its request sent if it is a client's and was not; raises what keeps the answer from coming."""
         try:
             await self._source.open()
         except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
             await self._source.aclose()
             self._reading.fail(error)
             await self.until_done()  # so that its listeners hear of it
+        except BaseException:
+            await self.aclose()  # whoever is stopped here has no block to leave, and a tape has to end
+            raise
         return self
 
     async def __aenter__(self) -> Self:

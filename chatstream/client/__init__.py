@@ -7,8 +7,9 @@
 
 The rooms, from the outside in: `clients` · `completions`, `async_completions` and `pages`, the operations · `asking`,
 the operations as calls · `requested` and `chunk_stream`, calls as streams · `sending` and `async_sending`, calls sent ·
-`answers`, bodies read whole · `attempts`, `retries`, `failures`, `patience`, what is decided on the way · `call`,
-`settings`, `headers`, `address`, `timeout`, what is asked, and how.
+`settling`, what has begun, ended · `answers`, bodies read whole · `attempts`, `retries`, `failures`, what is decided on
+the way · `network` and `patience`, how long a read waits · `call`, `bodies`, `settings`, `headers`, `address`,
+`timeout`, what is asked, and how.
 """
 
 from chatstream.client.asking import CreateOptions, StreamOptions

@@ -80,10 +80,10 @@ class CompletionBody:
             error = self._last.error
             if isinstance(error, NotAStreamError):
                 error = _unread(b"".join(self._document), "chat completion")
-            raise _told(error, info)
+            raise _with_head(error, info)
         completion = self._parser.snapshot
         if completion is None:  # cannot be: an end without an error has seen a chunk
-            raise _told(StreamProtocolError("the body holds no completion"), info)
+            raise _with_head(StreamProtocolError("the body holds no completion"), info)
         return answered(completion, info)
 
 
@@ -100,7 +100,9 @@ class ObjectBody:
         self._parts.append(data)
         self._size += len(data)
         if self._size > _LARGEST:
-            self.fail(StreamLimitError(limit="max_event_size", value=_LARGEST))
+            self.fail(
+                StreamLimitError(f"an answer larger than {_LARGEST} bytes", limit="max_event_size", value=_LARGEST)
+            )
         return self._failure is not None
 
     def fail(self, error: ChatStreamError) -> None:
@@ -110,7 +112,7 @@ class ObjectBody:
     def read(self, model: type[M], info: ResponseInfo) -> M:
         """The object as this model; raises what is wrong with it."""
         if self._failure is not None:
-            raise _told(self._failure, info)
+            raise _with_head(self._failure, info)
         wanted = "list" if issubclass(model, CursorPage) else "JSON object"
         return answered(build(model, self._object(info, wanted)), info)
 
@@ -119,13 +121,13 @@ class ObjectBody:
         try:
             raw, _ = read_json(body, max_depth=Limits().max_depth)
         except StreamLimitError as error:
-            raise _told(error, info) from None
+            raise _with_head(error, info) from None
         except StreamProtocolError:
             raw = None
         if has_error(raw):
-            raise _told(read_error(raw), info)
+            raise _with_head(read_error(raw), info)
         if type(raw) is not dict or (wanted == "list" and not _is_list(raw)):
-            raise _told(_unread(body, wanted), info)
+            raise _with_head(_unread(body, wanted), info)
         return raw
 
 
@@ -156,7 +158,7 @@ def _breaks_off(body: bytes) -> bool:
     return True
 
 
-def _told(error: ChatStreamError, info: ResponseInfo) -> ChatStreamError:
+def _with_head(error: ChatStreamError, info: ResponseInfo) -> ChatStreamError:
     """The error with what is known of the answer that it came in."""
     error.request_id = error.request_id or info.request_id
     if isinstance(error, NotAStreamError):

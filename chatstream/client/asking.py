@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from chatstream.client.bodies import check_body, create_body
 from chatstream.client.call import (
     Call,
     Defaults,
     RequestOptions,
-    check_body,
-    create_body,
     split_options,
 )
 from chatstream.client.settings import path_of
@@ -30,8 +29,8 @@ __all__ = [
     "ReadingOptions",
     "StreamOptions",
     "create_call",
-    "one_call",
     "page_call",
+    "stored_call",
     "stream_call",
     "update_call",
 ]
@@ -98,7 +97,7 @@ def _create(
     return Call.make(defaults, "POST", path_of(*_COMPLETIONS), body=body, options=options, streams=streams)
 
 
-def one_call(
+def stored_call(
     defaults: Defaults, method: Literal["GET", "DELETE"], name: str, completion_id: str, arguments: Mapping[str, Any]
 ) -> Call:
     """The call that gets or deletes a stored completion."""

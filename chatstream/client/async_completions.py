@@ -6,19 +6,19 @@ iterated it is everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from chatstream.client.asking import (
     CreateOptions,
     StreamOptions,
     create_call,
-    one_call,
     page_call,
+    stored_call,
     stream_call,
     update_call,
 )
 from chatstream.client.chunk_stream import AsyncChunkStream
-from chatstream.client.pages import AsyncCursorPage, AsyncPages, asking_on
+from chatstream.client.pages import AsyncCursorPage, AsyncPages, asking_on, page_of
 from chatstream.client.requested import AsyncRequestSource
 from chatstream.stream import AsyncChatCompletionStream
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
@@ -147,17 +147,20 @@ class AsyncCompletions:
 
     async def retrieve(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletion:
         """A stored completion; NotFoundError if there is none of this id."""
-        return await self._sender.complete(one_call(self._defaults, "GET", "retrieve", completion_id, options))
+        return await self._sender.complete(stored_call(self._defaults, "GET", "retrieve", completion_id, options))
 
     async def update(
         self, completion_id: str, *, metadata: Metadata | None, **options: Unpack[RequestOptions]
     ) -> ChatCompletion:
-        """A stored completion, with this in place of its metadata; None takes the old away."""
+        """A stored completion, with this in place of its metadata; None takes the old away.
+
+        Raises NotFoundError if there is none of this id.
+        """
         return await self._sender.complete(update_call(self._defaults, completion_id, metadata, options))
 
     async def delete(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletionDeleted:
         """Word that a stored completion is gone; NotFoundError if there was none of this id."""
-        call = one_call(self._defaults, "DELETE", "delete", completion_id, options)
+        call = stored_call(self._defaults, "DELETE", "delete", completion_id, options)
         return await self._sender.fetch(call, ChatCompletionDeleted)
 
     def list(
@@ -173,7 +176,8 @@ class AsyncCompletions:
         """The stored completions: a page when awaited, all of them when iterated.
 
         ``after`` is the id of the completion that the page begins behind, ``limit`` the most that it holds;
-        ``metadata`` and ``model`` are what they must have, ``order`` that of their time.
+        ``metadata`` and ``model`` are what they must have, ``order`` that of their time. Raises an APIError if the
+        service cannot be asked.
         """
         query = {"after": after, "limit": limit, "metadata": metadata, "model": model, "order": order}
         return _pages(self._sender, self._defaults, (), query, options, entry=ChatCompletion)
@@ -189,7 +193,7 @@ def _pages(
     entry: type[T],
 ) -> AsyncPages[T]:
     call = page_call(defaults, path, query, options)
-    model: Any = AsyncCursorPage[entry]  # type: ignore[valid-type]  # one of two, and pydantic keeps them
+    model: type[AsyncCursorPage[T]] = page_of(AsyncCursorPage, entry)
 
     async def ask() -> AsyncCursorPage[T]:
         page: AsyncCursorPage[T] = await sender.fetch(call, model)

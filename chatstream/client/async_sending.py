@@ -14,8 +14,9 @@ import anyio
 from httpx_sse import aconnect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
-from chatstream.client.attempts import Attempts, Chances, tell_streams_async
-from chatstream.client.failures import hide, refusal, while_opening, while_reading
+from chatstream.client.attempts import REFUSED, Attempts, Chances, stream
+from chatstream.client.failures import hiding, refusal, while_opening, while_reading
+from chatstream.client.network import attend_streams_async
 from chatstream.client.patience import Stop
 from chatstream.client.settling import end, open_or_undo
 from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
@@ -35,7 +36,6 @@ __all__ = ["AsyncAnswer", "AsyncSender"]
 M = TypeVar("M", bound=AnswerModel)
 
 _LONGEST_CLOSE = 5.0  # seconds: TLS says goodbye, and a peer may not listen
-_REFUSED = 300  # redirects and above: no answer to what was asked
 
 
 class AsyncAnswer(AsyncIterator[bytes]):
@@ -74,6 +74,10 @@ class AsyncAnswer(AsyncIterator[bytes]):
         """What a refusal says, up to 64 KiB of it."""
         return await self._reads.error_body()
 
+    def shut(self) -> None:
+        """Shut the connection, which is for somebody else to close."""
+        self._reads.wake()
+
     async def aclose(self) -> None:
         """Give the connection back if its answer is there to the end already, else close it. Waits for no peer."""
         if self.is_closed:
@@ -86,7 +90,7 @@ class AsyncAnswer(AsyncIterator[bytes]):
         with anyio.move_on_after(_LONGEST_CLOSE, shield=True):
             with suppress(Exception):  # the connection is gone either way
                 if self._patience.attended and self.response.http_version == "HTTP/1.1":
-                    await self._reads.drain()
+                    await self._reads.drain()  # what ends it before its time has ended the library's generators, too
                 await self._reads.aclose()
             with suppress(Exception):
                 await self._context.__aexit__(None, None, None)
@@ -99,13 +103,13 @@ class AsyncSender:
         self, http: Any, *, chances: Chances | None = None, sleep: Callable[[float], Awaitable[object]] | None = None
     ) -> None:
         self.http: Any = http
-        self.chances: Chances = chances or Chances()
+        self._chances = chances or Chances()
         self._sleep = sleep or anyio.sleep
 
     async def open(self, call: Call, stop: Stop | None = None) -> AsyncAnswer:
         """The answer to a call, its status good and its body unread; raises an APIError if there is none."""
         stop = stop or Stop()
-        attempts = Attempts(call, self.chances, stop)
+        attempts = Attempts(call, self._chances, stop)
         while True:
             try:
                 return await self._attempt(attempts)
@@ -116,6 +120,8 @@ class AsyncSender:
                     raise
             with anyio.CancelScope() as scope:
                 stop.end_sleep = scope.cancel
+                if stop.said:  # while the refusal was read, or closed
+                    scope.cancel()
                 await self._sleep(wait)
             stop.end_sleep = None
 
@@ -123,21 +129,15 @@ class AsyncSender:
         """The completion that a call is answered with."""
         body = CompletionBody(**(reading or {}))
         info = await self._collect(call, body)
-        try:
+        with hiding(call):
             return body.read(info)
-        except ChatStreamError as error:
-            hide(error, call.secrets)
-            raise
 
     async def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
         info = await self._collect(call, body)
-        try:
+        with hiding(call):
             return body.read(model, info)
-        except ChatStreamError as error:
-            hide(error, call.secrets)
-            raise
 
     async def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
         answer = await self.open(call)
@@ -154,7 +154,7 @@ class AsyncSender:
     async def _attempt(self, attempts: Attempts) -> AsyncAnswer:
         while True:
             answer = await self._send(attempts)
-            if answer.info.status_code < _REFUSED:
+            if answer.info.status_code < REFUSED:
                 return answer
             try:
                 if not attempts.redirect(answer.info):
@@ -165,13 +165,13 @@ class AsyncSender:
     async def _send(self, attempts: Attempts) -> AsyncAnswer:
         patience = attempts.begin()
         call = attempts.call
-        connect = aconnect_sse if call.streams else _stream
-        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, tell_streams_async))
+        connect = aconnect_sse if call.streams else stream
+        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, attend_streams_async))
 
         async def enter() -> AsyncAnswer:
             entered = await context.__aenter__()
             response = entered.response if call.streams else entered
-            return AsyncAnswer(context, response, attempts.answered(response), patience)
+            return AsyncAnswer(context, response, attempts.head_of(response), patience)
 
         try:
             return await open_or_undo(enter, AsyncAnswer.aclose)
@@ -180,7 +180,3 @@ class AsyncSender:
             if ours is None or ours is error:
                 raise
             raise ours from error
-
-
-def _stream(http: Any, method: str, url: str, **options: Any) -> Any:
-    return http.stream(method, url, **options)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatstream.client.patience import Patience, Stop, attend
+from chatstream.client.network import attend
+from chatstream.client.patience import Patience, Stop
 from chatstream.client.retries import wait_before_retry
 from chatstream.errors import APIStatusError
 from chatstream.types.answer import ResponseInfo
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from chatstream.client.call import Call
     from chatstream.errors import APIError
 
-_log = logging.getLogger("chatstream.client")
+__all__ = ["REFUSED", "Attempts", "Chances", "stream"]
 
-__all__ = ["Attempts", "Chances", "tell_streams", "tell_streams_async"]
+REFUSED = 300  # redirects and above: no answer to what was asked
+
+_log = logging.getLogger("chatstream.client")
 
 # httpx-sse sets these itself, under its own spelling: beside ours each would be sent twice.
 _SET_BY_HTTPX_SSE = frozenset({"accept", "cache-control"})
@@ -38,7 +40,10 @@ _MOST_REDIRECTS = 5
 
 @dataclass(frozen=True)
 class Chances:
-    """Where randomness and time come from, so that a test can bring its own. Seconds, all of them."""
+    """Where randomness and time come from, so that a test can bring its own.
+
+    A number from 0 to below 1, the seconds of a clock that never goes back, and Unix seconds.
+    """
 
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
@@ -88,14 +93,13 @@ class Attempts:
             "extensions": {"timeout": patience.limits(), "trace": trace},
         }
 
-    def answered(self, response: Any) -> ResponseInfo:
+    def head_of(self, response: Any) -> ResponseInfo:
         """What is to be told of an answer whose head has come."""
         attend(response.extensions.get("network_stream"))
-        headers = {name.lower(): value for name, value in response.headers.items()}
         return ResponseInfo(
             status_code=response.status_code,
-            headers=headers,
-            request_id=headers.get("x-request-id"),
+            headers=response.headers,
+            request_id=response.headers.get("x-request-id"),
             retries=self.retries,
             elapsed=self._chances.clock() - self._began,
         )
@@ -126,39 +130,6 @@ class Attempts:
         return wait
 
 
-def tell_streams(name: str, info: dict[str, Any]) -> None:
-    """Look after every network stream that httpcore opens, as it tells of it."""
-    if name.endswith(".complete"):
-        attend(info.get("return_value"))
-
-
-async def tell_streams_async(name: str, info: dict[str, Any]) -> None:
-    """The same for httpcore's async half, which insists on waiting; and give it a body that may be left unfinished."""
-    tell_streams(name, info)
-    if name == "http11.send_request_body.started":
-        request = info["request"]
-        request.stream = _Body(request.stream)
-
-
-class _Body:
-    """The body of a request, read by an iterator where the library has a generator.
-
-    A request that is cancelled while it is sent would leave that unfinished, and trio would tell of it.
-    """
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        # httpx's bodies of bytes can be read without waiting, too.
-        return _NoWait(iter(self._body)) if hasattr(self._body, "__iter__") else aiter(self._body)
-
-
-class _NoWait(AsyncIterator[bytes]):
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts = parts
-
-    async def __anext__(self) -> bytes:
-        for part in self._parts:
-            return part
-        raise StopAsyncIteration
+def stream(http: Any, method: str, url: str, **options: Any) -> Any:
+    """What opens an answer that is read whole; for one that streams httpx-sse has the like."""
+    return http.stream(method, url, **options)

@@ -7,32 +7,26 @@ caller's mistake: ValueError (`ParameterError` for what the API documents) or Ty
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from typing_extensions import TypedDict
 
+from chatstream.client.bodies import whole_body, written
 from chatstream.client.headers import hold_credentials
 from chatstream.client.settings import Settings, request_headers, request_query, request_url
 from chatstream.client.timeout import Timeout
-from chatstream.errors import ParameterError
-from chatstream.jsontext import write_json
-from chatstream.validation import problems
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from chatstream.validation import Problem
 
-__all__ = ["Call", "Defaults", "RequestOptions", "check_body", "create_body", "split_options"]
+__all__ = ["Call", "Defaults", "RequestOptions", "split_options"]
 
 _MOST_RETRIES = 1000
 _SECRET = 8  # characters
-_DEEPEST = 200  # levels; a body that holds itself has more
-_SHOWN = 100  # characters of a path
 
 
 class RequestOptions(TypedDict, total=False):
@@ -88,7 +82,8 @@ class Call:
     @property
     def secrets(self) -> list[str]:
         """What of it nobody is to be shown, the longest first; short ones are words, and hide nothing."""
-        values = [value for name, value in self.headers.items() if hold_credentials([name])]
+        given = [*self.headers.items(), *self.query]
+        values = [value for name, value in given if hold_credentials([name])]
         found = {part for value in values for part in (value, value.rpartition(" ")[2]) if len(part) >= _SECRET}
         return sorted(found, key=len, reverse=True)
 
@@ -106,7 +101,7 @@ class Call:
     ) -> Self:
         """The call of this path with these options over the client's own."""
         settings = defaults.settings
-        whole = _whole_body(body, options.get("extra_body"))
+        whole = whole_body(body, options.get("extra_body"))
         headers = request_headers(
             settings,
             accept="text/event-stream" if streams else "application/json",
@@ -120,7 +115,7 @@ class Call:
             request_url(settings, path),
             request_query(settings, query, options.get("extra_query")),
             headers,
-            None if whole is None else _written(whole),
+            None if whole is None else written(whole),
             streams,
             Timeout.of(options["timeout"]) if "timeout" in options else defaults.timeout,
             _retries(options["max_retries"]) if "max_retries" in options else defaults.max_retries,
@@ -135,7 +130,7 @@ class Call:
             is_near = _origin(url) == _origin(self.url)
         except ValueError:  # no address at all
             return None
-        return replace(self, url=url, query=[] if urlsplit(url).query else self.query) if is_near else None
+        return replace(self, url=url, query=[]) if is_near else None
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -167,80 +162,3 @@ def split_options(method: str, arguments: Mapping[str, Any], known: frozenset[st
         if chosen.get(name) is not None and not isinstance(chosen[name], Mapping):
             raise TypeError(f"{name}: expected a mapping, got {type(chosen[name]).__name__}")
     return chosen  # type: ignore[no-any-return]  # taken from a mapping of anything
-
-
-# Bodies
-
-
-def create_body(messages: object, model: object, params: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
-    """The body of ``POST /chat/completions``, checked; message models are told in the API's own terms."""
-    body = {"messages": _messages(messages), "model": model, **params}
-    if stream:
-        body["stream"] = True
-    check_body(problems(body))
-    return body
-
-
-def check_body(found: Iterable[Problem]) -> None:
-    """ParameterError for the first of these problems, but for words that another service may well know."""
-    for problem in found:
-        if not problem.unknown_word:
-            raise ParameterError(problem.message, param=problem.param, code=problem.code)
-
-
-def _messages(messages: object) -> list[Any]:
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
-        raise TypeError(f"messages: expected a sequence of messages, got {type(messages).__name__}")
-    return [_message(message, index) for index, message in enumerate(messages)]
-
-
-def _message(message: object, index: int) -> Any:
-    told = message if isinstance(message, Mapping) else _told(message)
-    if told is None:
-        raise TypeError(f"messages[{index}]: expected a dict or a message model, got {type(message).__name__}")
-    return told
-
-
-def _whole_body(body: Mapping[str, Any] | None, extra: Mapping[str, object] | None) -> Mapping[str, Any] | None:
-    return body if not extra else {**(body or {}), **extra}
-
-
-def _written(body: Mapping[str, Any]) -> bytes:
-    # The encoder would take more than JSON has, and change it without a word.
-    return write_json(_json(body, "the body", 0)).encode()
-
-
-def _json(value: Any, path: str, depth: int) -> Any:
-    """The value in dicts and lists; TypeError or ValueError, naming the path, for what JSON has not."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{path[:_SHOWN]}: JSON has no {value}")
-        return value
-    if depth > _DEEPEST:
-        raise ValueError(f"{path[:_SHOWN]}: nested deeper than {_DEEPEST} levels")
-    inside = f"{path}." if depth else ""
-    if isinstance(value, Mapping):
-        return {_key(key, path): _json(inner, f"{inside}{key}", depth + 1) for key, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_json(inner, f"{path}[{index}]", depth + 1) for index, inner in enumerate(value)]
-    told = _told(value)
-    if told is None:
-        raise TypeError(f"{path[:_SHOWN]}: a value of type {type(value).__name__} cannot be sent as JSON")
-    return _json(told, path, depth + 1)
-
-
-def _key(key: object, path: str) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"{path[:_SHOWN]}: expected str as keys, got {type(key).__name__}")
-    return key
-
-
-def _told(value: Any) -> Any:
-    """What a model says of itself for a request; None if it is no model."""
-    for name, options in (("to_param", {}), ("model_dump", {"mode": "json", "exclude_none": True})):
-        tell = getattr(value, name, None)
-        if callable(tell) and not isinstance(value, type):
-            return tell(**options)
-    return None

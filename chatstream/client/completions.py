@@ -6,19 +6,19 @@ names; the models and TypedDicts are in `chatstream.types`. The async half is `c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from chatstream.client.asking import (
     CreateOptions,
     StreamOptions,
     create_call,
-    one_call,
     page_call,
+    stored_call,
     stream_call,
     update_call,
 )
 from chatstream.client.chunk_stream import ChunkStream
-from chatstream.client.pages import SyncCursorPage, asking_on
+from chatstream.client.pages import SyncCursorPage, asking_on, page_of
 from chatstream.client.requested import RequestSource
 from chatstream.stream import ChatCompletionStream
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
@@ -146,17 +146,20 @@ class Completions:
 
     def retrieve(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletion:
         """A stored completion; NotFoundError if there is none of this id."""
-        return self._sender.complete(one_call(self._defaults, "GET", "retrieve", completion_id, options))
+        return self._sender.complete(stored_call(self._defaults, "GET", "retrieve", completion_id, options))
 
     def update(
         self, completion_id: str, *, metadata: Metadata | None, **options: Unpack[RequestOptions]
     ) -> ChatCompletion:
-        """A stored completion, with this in place of its metadata; None takes the old away."""
+        """A stored completion, with this in place of its metadata; None takes the old away.
+
+        Raises NotFoundError if there is none of this id.
+        """
         return self._sender.complete(update_call(self._defaults, completion_id, metadata, options))
 
     def delete(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletionDeleted:
         """Word that a stored completion is gone; NotFoundError if there was none of this id."""
-        call = one_call(self._defaults, "DELETE", "delete", completion_id, options)
+        call = stored_call(self._defaults, "DELETE", "delete", completion_id, options)
         return self._sender.fetch(call, ChatCompletionDeleted)
 
     def list(
@@ -172,7 +175,8 @@ class Completions:
         """A page of the stored completions; iterating goes on through all of them.
 
         ``after`` is the id of the completion that the page begins behind, ``limit`` the most that it holds;
-        ``metadata`` and ``model`` are what they must have, ``order`` that of their time.
+        ``metadata`` and ``model`` are what they must have, ``order`` that of their time. Raises an APIError if the
+        service cannot be asked.
         """
         query = {"after": after, "limit": limit, "metadata": metadata, "model": model, "order": order}
         return _page(self._sender, self._defaults, (), query, options, entry=ChatCompletion)
@@ -188,7 +192,7 @@ def _page(
     entry: type[T],
 ) -> SyncCursorPage[T]:
     call = page_call(defaults, path, query, options)
-    model: Any = SyncCursorPage[entry]  # type: ignore[valid-type]  # one of two, and pydantic keeps them
+    model: type[SyncCursorPage[T]] = page_of(SyncCursorPage, entry)
     page: SyncCursorPage[T] = sender.fetch(call, model)
     return asking_on(
         page, lambda cursor: _page(sender, defaults, path, {**query, "after": cursor}, options, entry=entry)

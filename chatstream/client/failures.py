@@ -8,6 +8,7 @@ was sent, or more of an address than its origin.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,12 +25,12 @@ from chatstream.responses import status_error
 from chatstream.sources import transport_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
 
-__all__ = ["hide", "refusal", "while_opening", "while_reading"]
+__all__ = ["hide", "hiding", "refusal", "while_opening", "while_reading"]
 
 _ERROR_STATUS = 400
 _DEEPEST_CAUSE = 10
@@ -109,6 +110,16 @@ def hide(error: ChatStreamError, secrets: Sequence[str]) -> None:
             value = getattr(error, name, None)
             if value is not None:
                 setattr(error, name, _without(value, secrets))
+
+
+@contextmanager
+def hiding(call: Call) -> Generator[None]:
+    """Take the secrets of a call out of whatever of ours is raised here."""
+    try:
+        yield
+    except ChatStreamError as error:
+        hide(error, call.secrets)
+        raise
 
 
 def _without(value: Any, secrets: Sequence[str]) -> Any:

@@ -8,6 +8,7 @@ not asked for ever.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from chatstream.errors import StreamProtocolError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from types import MemberDescriptorType
     from typing import Self
 
-__all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage", "asking_on"]
+__all__ = ["AsyncCursorPage", "AsyncPages", "SyncCursorPage", "asking_on", "page_of"]
 
 T = TypeVar("T")
 _AGAIN = "the service gave the same page again, and says that there are more"
@@ -54,6 +55,16 @@ class _Page(CursorPage[T], Generic[T]):
 
 
 _slot = cast("MemberDescriptorType", _Page.__dict__["_asks"])
+
+
+def page_of(page: Any, entry: Any) -> Any:
+    """The class of pages of such entries, held: pydantic lets go of it, and takes a millisecond to make it again."""
+    return _page_of(page, entry)
+
+
+@cache
+def _page_of(page: Any, entry: Any) -> Any:
+    return page[entry]
 
 
 def asking_on(page: P, ask: Callable[[str], Any]) -> P:

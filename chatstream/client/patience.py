@@ -4,7 +4,7 @@ In goes a Timeout and what happened since the request was sent; out come seconds
 
 - HTTP libraries know one read timeout for a whole request. Ours differ within it (the first byte, the bytes after it,
   the total), so what they are handed is a `Patience`: a float, which they pass on untouched to the stream that reads
-  the socket, and there, where `attend` has looked after it, it is asked how long this very read may wait.
+  the socket, and there, where `chatstream.client.network` looks after it, it is asked how long this very read may wait.
 - A library that has no such stream (a mock, another transport) takes it for the float that it is: the longest of the
   limits, since an error too late is better than a false one.
 - Where reading may not go on at all (somebody stopped it, or nobody will read what comes), asking raises instead. So a
@@ -14,8 +14,6 @@ In goes a Timeout and what happened since the request was sent; out come seconds
 from __future__ import annotations
 
 import threading
-import weakref
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import APITimeoutError, APIUserAbortError
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from chatstream.client.timeout import Timeout
     from chatstream.errors import TimeoutPhase
 
-__all__ = ["Enough", "Patience", "Stop", "attend"]
+__all__ = ["Enough", "Patience", "Stop"]
 
 _FOREVER = 1_000_000.0  # seconds; what is handed on where there is no limit
 _SHORTEST = 0.001  # seconds: none at all would make a socket non-blocking
@@ -209,46 +207,3 @@ class Patience(float):
         stream = self._stream
         if stream is not None:
             shut_stream(stream)
-
-
-def attend(stream: Any) -> None:
-    """Have this network stream of httpcore ask, at each read, how long it may wait.
-
-    One whose ``read`` cannot be set is left as it is. The stream is held weakly: it is its own.
-    """
-    read = getattr(type(stream), "read", None)
-    if read is None or "read" in getattr(stream, "__dict__", {"read": None}):
-        return
-    import inspect
-
-    attended = _async_read if inspect.iscoroutinefunction(read) else _read
-    with suppress(AttributeError, TypeError):
-        stream.read = attended(read, weakref.ref(stream))
-
-
-def _read(read: Callable[..., bytes], stream_of: Callable[[], Any]) -> Callable[..., bytes]:
-    def read_patiently(max_bytes: int, timeout: float | None = None) -> bytes:
-        stream = stream_of()
-        if not isinstance(timeout, Patience):
-            return read(stream, max_bytes, timeout)
-        try:
-            return read(stream, max_bytes, timeout.begin_wait(stream))
-        finally:
-            timeout.end_wait()
-
-    return read_patiently
-
-
-def _async_read(read: Callable[..., Any], stream_of: Callable[[], Any]) -> Callable[..., Any]:
-    async def read_patiently(max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's own
-        stream = stream_of()
-        if not isinstance(timeout, Patience):
-            data: bytes = await read(stream, max_bytes, timeout)
-            return data
-        try:
-            data = await read(stream, max_bytes, timeout.begin_wait(stream))
-        finally:
-            timeout.end_wait()
-        return data
-
-    return read_patiently

@@ -84,12 +84,19 @@ class _Request(_Requested, Iterator[bytes]):
     def __next__(self) -> bytes:
         self._in_use = True
         try:
-            return next(self._answer or self.open())
+            return next(self._answer or self._open())
         finally:
             self._in_use = False
 
-    def open(self) -> Answer:
+    def open(self) -> None:
         """Send it, unless it was sent; raises an APIError if there is no answer."""
+        self._in_use = True
+        try:
+            self._open()
+        finally:
+            self._in_use = False
+
+    def _open(self) -> Answer:
         if self._answer is None:
             self._begin()
             self._answer = self._sender.open(self._call, self._stop)
@@ -160,8 +167,10 @@ class _AsyncRequest(_Requested, AsyncIterator[bytes]):
         return self._answer
 
     def abort(self) -> None:
-        """Give it up; whoever waits for it is woken, and closes it."""
+        """Give it up: the connection is shut, and whoever reads it closes it."""
         self._stop.say()
+        if self._answer is not None and not self._answer.is_closed:
+            self._answer.shut()
 
     async def aclose(self) -> None:
         """Close its answer; it is not sent any more if it was not."""

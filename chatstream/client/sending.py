@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from httpx_sse import connect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
-from chatstream.client.attempts import Attempts, Chances, tell_streams
-from chatstream.client.failures import hide, refusal, while_opening, while_reading
+from chatstream.client.attempts import REFUSED, Attempts, Chances, stream
+from chatstream.client.failures import hiding, refusal, while_opening, while_reading
+from chatstream.client.network import attend_streams
 from chatstream.client.patience import Stop
 from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
 from chatstream.responses import ResponseReads
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Sender"]
 
 M = TypeVar("M", bound=AnswerModel)
-
-_REFUSED = 300  # redirects and above: no answer to what was asked
 
 
 class Answer(Iterator[bytes]):
@@ -98,7 +97,7 @@ class Sender:
     ) -> None:
         self.http: Any = http
         self._owns_http = owns_http
-        self.chances: Chances = chances or Chances()
+        self._chances = chances or Chances()
         self._sleep = sleep
 
     def __del__(self) -> None:
@@ -110,7 +109,7 @@ class Sender:
     def open(self, call: Call, stop: Stop | None = None) -> Answer:
         """The answer to a call, its status good and its body unread; raises an APIError if there is none."""
         stop = stop or Stop()
-        attempts = Attempts(call, self.chances, stop)
+        attempts = Attempts(call, self._chances, stop)
         sleep = self._sleep or stop.sleep
         while True:
             try:
@@ -126,21 +125,15 @@ class Sender:
         """The completion that a call is answered with."""
         body = CompletionBody(**(reading or {}))
         info = self._collect(call, body)
-        try:
+        with hiding(call):
             return body.read(info)
-        except ChatStreamError as error:
-            hide(error, call.secrets)
-            raise
 
     def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
         info = self._collect(call, body)
-        try:
+        with hiding(call):
             return body.read(model, info)
-        except ChatStreamError as error:
-            hide(error, call.secrets)
-            raise
 
     def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
         answer = self.open(call)
@@ -157,7 +150,7 @@ class Sender:
     def _attempt(self, attempts: Attempts) -> Answer:
         while True:
             answer = self._send(attempts)
-            if answer.info.status_code < _REFUSED:
+            if answer.info.status_code < REFUSED:
                 return answer
             try:
                 if not attempts.redirect(answer.info):
@@ -168,8 +161,8 @@ class Sender:
     def _send(self, attempts: Attempts) -> Answer:
         patience = attempts.begin()
         call = attempts.call
-        connect = connect_sse if call.streams else _stream
-        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, tell_streams))
+        connect = connect_sse if call.streams else stream
+        context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, attend_streams))
         try:
             entered = context.__enter__()
         except Exception as error:
@@ -178,8 +171,4 @@ class Sender:
                 raise
             raise ours from error
         response = entered.response if call.streams else entered
-        return Answer(context, response, attempts.answered(response), patience)
-
-
-def _stream(http: Any, method: str, url: str, **options: Any) -> Any:
-    return http.stream(method, url, **options)
+        return Answer(context, response, attempts.head_of(response), patience)

@@ -100,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         )
 
     def replace(self, **changes: Any) -> Self:
-        """The settings with other values under these names, checked as the first ones were; None takes one away."""
+        """The settings with other values under these names, checked one by one; None takes one away."""
         if changes.get("base_url", "") is None:
             changes["base_url"] = OPENAI_URL
         return msgspec.structs.replace(self, **changes)
@@ -149,7 +149,8 @@ def request_headers(
 ) -> dict[str, str]:
     """The headers of a request, their names in lower case.
 
-    Over our own go the client's, over those the call's; None leaves a header out, ours too. A stream is asked for as it
+    Over our own go the client's, over those the call's; None leaves ours out, and of ``accept``, ``accept-encoding``
+    and ``user-agent`` the HTTP library then sends its own. A stream's ``accept`` is httpx-sse's. It is asked for as it
     is, since an encoder may hold back what it has not filled a block with. Raises TypeError and ValueError, as
     ``check_plain_http`` does too.
     """

@@ -56,17 +56,19 @@ class _Outcome(asyncio.Future[T]):
     # Not asyncio.wait(): a cancellation would come out of that one turn of the loop later, when neighbours who were
     # cancelled in the same turn have given their connections to a request that nobody wants any more.
 
-    def __init__(self, task: asyncio.Task[T], tell: Callable[[], object]) -> None:
+    def __init__(self, task: asyncio.Task[T], on_cancel: Callable[[], object]) -> None:
         super().__init__()
-        self._tell = tell
+        self._on_cancel = on_cancel
         self._cancelled_with: Any = None
         self._is_cancelled = False
         task.add_done_callback(self._settle)
 
     def cancel(self, msg: Any = None) -> bool:
+        if self.done():
+            return False  # the task that waits has yet to wake, and is to be told itself
         self._is_cancelled = True
         self._cancelled_with = msg
-        self._tell()
+        self._on_cancel()
         return True
 
     def _settle(self, task: asyncio.Task[T]) -> None:
@@ -85,7 +87,6 @@ def _nothing() -> None:
 
 def _on_asyncio() -> bool:
     try:
-        asyncio.get_running_loop()
+        return asyncio.current_task() is not None  # a loop alone runs under trio's guest mode, too
     except RuntimeError:
         return False
-    return True

@@ -58,8 +58,7 @@ class Timeout:
             read = getattr(value, "read")  # noqa: B009  an object of httpx, known by what it has
             connect, pool = (getattr(value, name) for name in ("connect", "pool"))
             return cls(connect=connect, pool=pool, first_byte=read, idle=read)
-        problem = f"timeout: expected seconds, a Timeout or None, got {type(value).__name__}"
-        raise TypeError(problem)
+        raise TypeError(f"timeout: expected seconds, a Timeout or None, got {type(value).__name__}")
 
 
 def _check(name: str, seconds: object) -> None:

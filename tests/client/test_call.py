@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.client.answers import CompletionBody, ObjectBody
-from chatstream.client.asking import create_call, one_call, page_call, stream_call, update_call
-from chatstream.client.call import Call, Defaults, check_body, create_body, split_options
+from chatstream.client.asking import create_call, page_call, stored_call, stream_call, update_call
+from chatstream.client.bodies import check_body, create_body
+from chatstream.client.call import Call, Defaults, split_options
 from chatstream.client.failures import refusal, while_opening, while_reading
 from chatstream.client.patience import Enough, Patience, Stop
 from chatstream.client.settings import Settings
@@ -119,9 +120,9 @@ def test_neither_do_the_defaults_that_it_is_made_of():
 def test_a_redirect_on_the_same_origin_is_followed_for_what_repeats_nothing(location, url):
     call = make(query={"a": "1"})
     assert call.redirected(location).url == url
-    assert call.redirected(location).query == [("a", "1")]
+    assert call.redirected(location).query == []  # it is the location that says where to
     assert call.redirected(location).headers == call.headers
-    assert call.redirected("y?b=2").query == []
+    assert call.redirected("y?b=2").url.endswith("?b=2")
     for method in ("POST", "DELETE"):
         assert make(method).redirected(location) is None
 
@@ -226,8 +227,8 @@ def test_the_methods_are_calls():
     made = {
         "create": create_call(defaults(), [USER], "m", {"n": 1}, stream=None)[0],
         "stream": stream_call(defaults(), [USER], "m", {"n": 1})[0],
-        "retrieve": one_call(defaults(), "GET", "retrieve", "a/b", {}),
-        "delete": one_call(defaults(), "DELETE", "delete", "c", {}),
+        "retrieve": stored_call(defaults(), "GET", "retrieve", "a/b", {}),
+        "delete": stored_call(defaults(), "DELETE", "delete", "c", {}),
         "update": update_call(defaults(), "c", {"k": "v"}, {}),
         "list": page_call(defaults(), (), {"limit": 5, "after": None}, {}),
         "messages": page_call(defaults(), ("c", "messages"), {"order": "asc"}, {}),

@@ -391,3 +391,16 @@ async def test_a_request_cancelled_while_it_is_sent_warns_of_nothing(server):
         async with one_connection(httpx, server) as (client, _):
             await cancelled_by_a_scope(create(client), number)
     gc.collect()
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_between_an_answer_and_who_waits_for_it_is_heard(server):
+    # At each turn of the loop, not at each wait: the answer may be there, and the task that waits for it not awake yet.
+    async with AsyncChatClient(base_url=server.base_url, max_retries=0) as client:
+        for turns in range(150):
+            task = asyncio.create_task(create(client))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            was_told = task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() == was_told

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import get_type_hints
 
+import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessage as OpenAIMessage
@@ -27,6 +28,7 @@ from chatstream.client.async_completions import AsyncCompletions, AsyncMessages
 from chatstream.client.completions import Completions, Messages
 from chatstream.ends import Limits
 from chatstream.errors import (
+    APIUserAbortError,
     BadRequestError,
     ChatStreamError,
     InternalServerError,
@@ -45,6 +47,7 @@ from chatstream.types import (
     ChatCompletionStoreMessage,
 )
 from halves import all_of, both_halves, client_class, closed, entered, first_of, got, is_async, talking
+from wire import chunk, wire
 
 SAID = "Rain in Oslo?"
 ASKED = {"model": "echo", "messages": [{"role": "user", "content": SAID}]}
@@ -925,3 +928,48 @@ async def test_a_recorded_stream_that_is_served_is_what_the_recording_is(half, c
         ChatCompletionStream([chunk.model_dump(exclude_unset=True) for chunk in chunks]).final_chat_completion()
         == expected
     )
+
+
+def test_models_inside_a_message_are_told_as_dicts_too():
+    with ReplayServer(speed=None) as server, ChatClient(base_url=server.base_url) as client:
+        tools = [
+            {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+        ]
+        ask = {"role": "user", "content": "look it up"}
+        first = client.chat.completions.create(model="m", messages=[ask], tools=tools, tool_choice="required")
+        calls = first.choices[0].message.tool_calls
+        said = {"role": "assistant", "content": None, "tool_calls": calls}
+        found = {"role": "tool", "tool_call_id": calls[0].id, "content": "nothing"}
+        client.chat.completions.create(model="m", messages=[ask, said, found], tools=tools)
+        assert server.requests[-1].body["messages"][1]["tool_calls"] == [calls[0].model_dump(exclude_none=True)]
+
+
+def test_reading_on_after_an_interruption_blames_nobody_else():
+    def answers():
+        yield wire([chunk({"content": "half"})], done=False)
+        raise KeyboardInterrupt
+
+    class Body(httpx.SyncByteStream):
+        def __iter__(self):
+            return answers()
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Body()))
+    with httpx.Client(transport=transport) as http:
+        client = ChatClient(base_url="http://localhost/v1", http_client=http)
+        stream = client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "?"}])
+        with pytest.raises(KeyboardInterrupt):
+            stream.until_done()
+        with pytest.raises(APIUserAbortError, match="interrupted") as raised:
+            stream.until_done()
+        assert raised.value.completion.choices[0].message.content == "half"
+
+
+def test_a_secret_of_the_query_is_no_more_told_than_one_of_a_header():
+    def answer(request):
+        return httpx.Response(400, json={"error": {"message": f"what is {request.url}?"}})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        client = ChatClient(base_url="http://localhost/v1", http_client=http, max_retries=0)
+        with pytest.raises(BadRequestError) as raised:
+            client.chat.completions.list(extra_query={"api_key": "yellow.canary.secret"})
+        assert "yellow.canary" not in f"{raised.value!r} {raised.value.message} {raised.value.body}"

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from chatstream.client import AsyncChatClient, ChatClient, Timeout
-from chatstream.client.attempts import Attempts, Chances, tell_streams, tell_streams_async
+from chatstream.client.attempts import Attempts, Chances
 from chatstream.client.call import Call
-from chatstream.client.patience import Enough, Patience, Stop, attend
+from chatstream.client.network import attend, attend_streams, attend_streams_async
+from chatstream.client.patience import Enough, Patience, Stop
 from chatstream.client.requested import AsyncRequestSource, RequestSource
 from chatstream.errors import (
     APIConnectionError,
@@ -54,6 +55,10 @@ class FakeAnswer:
         self.info = INFO
         self.is_closed = False
         self.closings = 0
+        self.is_shut = False
+
+    def shut(self):
+        self.is_shut = True
 
     def __iter__(self):
         return self
@@ -266,6 +271,7 @@ async def test_the_async_source_does_the_same():
     assert source.response is INFO
     source.abort()
     assert sender.stops[0].said
+    assert sender.answer.is_shut
     assert not sender.answer.is_closed  # that would have to wait
     await source.aclose()
     assert sender.answer.is_closed
@@ -529,17 +535,17 @@ def test_what_is_no_such_stream_is_left_as_it_is(odd):
 
 @pytest.mark.anyio
 async def test_streams_are_met_as_httpcore_tells_of_them():
-    for tell in (tell_streams, None):
+    for tell in (attend_streams, None):
         stream = FakeStream()
         for name, info in [
             ("connect_tcp.started", {"return_value": stream}),
             ("connect_tcp.failed", {}),
             ("x.complete", {}),
         ]:
-            await tell_streams_async(name, info) if tell is None else tell(name, info)
+            await attend_streams_async(name, info) if tell is None else tell(name, info)
         assert "read" not in vars(stream)
         told = ("connect_tcp.complete", {"return_value": stream})
-        await tell_streams_async(*told) if tell is None else tell(*told)
+        await attend_streams_async(*told) if tell is None else tell(*told)
         assert "read" in vars(stream)
 
 
@@ -606,13 +612,13 @@ def test_an_attempt_that_would_come_after_the_deadline_is_not_waited_for():
 def test_a_request_has_what_the_library_is_to_be_given():
     made = attempts(a_call(query=[("a", "1")]))
     asked = made.begin()
-    options = made.options(asked, tell_streams)
+    options = made.options(asked, attend_streams)
     assert options["params"] == [("a", "1")]
     assert options["content"] == b"{}"
     assert options["follow_redirects"] is False
     assert options["extensions"]["timeout"]["read"] is asked
-    assert options["extensions"]["trace"] is tell_streams
-    assert attempts(a_call()).options(asked, tell_streams)["params"] is None
+    assert options["extensions"]["trace"] is attend_streams
+    assert attempts(a_call()).options(asked, attend_streams)["params"] is None
 
 
 def test_what_is_told_of_an_answer_counts_from_its_own_attempt():
@@ -623,7 +629,7 @@ def test_what_is_told_of_an_answer_counts_from_its_own_attempt():
     made.wait_after(APIConnectionError("no"))
     made.begin()
     clock.pass_(2)
-    info = made.answered(httpx.Response(200, headers={"X-Request-Id": "r", "X-B": "2"}))
+    info = made.head_of(httpx.Response(200, headers={"X-Request-Id": "r", "X-B": "2"}))
     assert (info.status_code, info.request_id, info.retries, info.elapsed) == (200, "r", 1, 2)
     assert info.headers["x-b"] == "2"
 
