@@ -15,7 +15,7 @@ from httpx_sse import aconnect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.attempts import REFUSED, Attempts, Chances, stream
-from chatstream.client.failures import hiding, refusal, while_opening, while_reading
+from chatstream.client.failures import hide, hiding, refusal, while_opening, while_reading
 from chatstream.client.network import attend_streams_async
 from chatstream.client.patience import Stop
 from chatstream.client.settling import end, open_or_undo
@@ -41,12 +41,13 @@ _LONGEST_CLOSE = 5.0  # seconds: TLS says goodbye, and a peer may not listen
 class AsyncAnswer(AsyncIterator[bytes]):
     """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
 
-    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience) -> None:
+    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience, call: Call) -> None:
         self.response: Any = response
         self.info: ResponseInfo = info
         self.is_closed: bool = False
         self._context = context
         self._patience = patience
+        self._call = call
         # Not by way of aiter_raw(): that gives the connection back by itself, where a cancellation may strike.
         self._reads = AsyncResponseReads(response, raw=response.stream)
 
@@ -63,7 +64,8 @@ class AsyncAnswer(AsyncIterator[bytes]):
             ours = while_reading(error, patience)
             if ours is None or ours is error:
                 raise
-            raise ours from error
+            hide(ours, self._call.secrets)
+            raise ours  # noqa: B904  its cause is set, unless that gives something away
         except BaseException:
             await self.aclose()  # at once: whoever is stopped here will not come back for it
             raise
@@ -171,7 +173,7 @@ class AsyncSender:
         async def enter() -> AsyncAnswer:
             entered = await context.__aenter__()
             response = entered.response if call.streams else entered
-            return AsyncAnswer(context, response, attempts.head_of(response), patience)
+            return AsyncAnswer(context, response, attempts.head_of(response), patience, call)
 
         try:
             return await open_or_undo(enter, AsyncAnswer.aclose)
@@ -179,4 +181,5 @@ class AsyncSender:
             ours = while_opening(error, patience, call.url)
             if ours is None or ours is error:
                 raise
-            raise ours from error
+            hide(ours, call.secrets)
+            raise ours  # noqa: B904  its cause is set, unless that gives something away

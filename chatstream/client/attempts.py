@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chatstream.client.network import attend
@@ -73,7 +73,10 @@ class Attempts:
         """The patience of an attempt that begins now; APIUserAbortError or APITimeoutError if it may not."""
         self.stop.check()
         chances = self._chances
-        patience = Patience(self.call.timeout, clock=chances.clock, deadline=self._deadline, stop=self.stop)
+        timeout = self.call.timeout
+        if not self.call.streams:
+            timeout = replace(timeout, data_idle=None)  # what is read whole has no events
+        patience = Patience(timeout, clock=chances.clock, deadline=self._deadline, stop=self.stop)
         self.stop.patience = patience
         patience.check()
         self._began = chances.clock()
@@ -96,6 +99,8 @@ class Attempts:
     def head_of(self, response: Any) -> ResponseInfo:
         """What is to be told of an answer whose head has come."""
         attend(response.extensions.get("network_stream"))
+        if self.stop.patience is not None:
+            self.stop.patience.has_head = True
         return ResponseInfo(
             status_code=response.status_code,
             headers=response.headers,

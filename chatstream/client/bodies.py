@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["check_body", "create_body", "whole_body", "written"]
 
 _DEEPEST = 200  # levels; a body that holds itself has more
+_LARGEST = 10_000  # bits of an integer: Python writes out no longer one by default
 _SHOWN = 100  # characters of a path
 
 
@@ -76,12 +77,8 @@ def written(body: Mapping[str, Any]) -> bytes:
 
 def _json(value: Any, path: str, depth: int) -> Any:
     """The value in dicts and lists; TypeError or ValueError, naming the path, for what JSON has not."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{path[:_SHOWN]}: JSON has no {value}")
-        return value
+    if value is None or isinstance(value, str | int | float):
+        return _scalar(value, path)
     if depth > _DEEPEST:
         raise ValueError(f"{path[:_SHOWN]}: nested deeper than {_DEEPEST} levels")
     inside = f"{path}." if depth else ""
@@ -93,6 +90,21 @@ def _json(value: Any, path: str, depth: int) -> Any:
     if told is None:
         raise TypeError(f"{path[:_SHOWN]}: a value of type {type(value).__name__} cannot be sent as JSON")
     return _json(told, path, depth + 1)
+
+
+def _scalar(value: Any, path: str) -> Any:
+    """The plain value of a subclass, too: numpy's numbers, text that is marked as safe, the members of an enum."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{path[:_SHOWN]}: JSON has no {float(value)}")
+        return float.__float__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if value.bit_length() > _LARGEST:
+        raise ValueError(f"{path[:_SHOWN]}: an integer of {value.bit_length()} bits is too large")
+    return int.__index__(value)
 
 
 def _key(key: object, path: str) -> str:

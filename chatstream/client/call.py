@@ -127,7 +127,8 @@ class Call:
             return None
         try:
             url = urljoin(self.url, location)
-            is_near = _origin(url) == _origin(self.url)
+            # With a user's name in it, the HTTP library would send that in place of the key.
+            is_near = _origin(url) == _origin(self.url) and "@" not in urlsplit(url).netloc
         except ValueError:  # no address at all
             return None
         return replace(self, url=url, query=[]) if is_near else None

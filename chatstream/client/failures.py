@@ -20,12 +20,13 @@ from chatstream.errors import (
     APIUserAbortError,
     ChatStreamError,
     StreamInterruptedError,
+    StreamProtocolError,
 )
 from chatstream.responses import status_error
 from chatstream.sources import transport_error
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
@@ -34,6 +35,7 @@ __all__ = ["hide", "hiding", "refusal", "while_opening", "while_reading"]
 
 _ERROR_STATUS = 400
 _DEEPEST_CAUSE = 10
+_NO_ADDRESS = frozenset({"InvalidURL", "UnsupportedProtocol"})
 
 
 def while_reading(error: Exception, patience: Patience) -> ChatStreamError | None:
@@ -54,7 +56,10 @@ def while_reading(error: Exception, patience: Patience) -> ChatStreamError | Non
 def while_opening(error: Exception, patience: Patience, url: str) -> ChatStreamError | None:
     """Why no answer came; None for what is somebody's own mistake."""
     ours = while_reading(error, patience)
-    if isinstance(ours, StreamInterruptedError):
+    if type(error).__name__ in _NO_ADDRESS:
+        ours = StreamProtocolError(f"the address cannot be asked ({type(error).__name__})")
+        ours.__cause__ = error
+    elif isinstance(ours, StreamInterruptedError):
         # Nothing had begun that could have been interrupted.
         kind = type(error).__name__
         ours = APIConnectionError(f"no answer from {_origin(url)}: the connection broke off ({kind})")
@@ -105,11 +110,26 @@ def _origin(location: str) -> str:
 def hide(error: ChatStreamError, secrets: Sequence[str]) -> None:
     """Take these out of all that an error says: services give back what they were sent, and errors end in logs."""
     if secrets:
+        if any(secret in text for text in _texts(error.__cause__) for secret in secrets):
+            error.__cause__ = None
+            error.__suppress_context__ = True
         error.args = tuple(_without(value, secrets) for value in error.args)
         for name in ("message", "type", "code", "param", "body", "headers", "content_type", "request_id"):
             value = getattr(error, name, None)
             if value is not None:
-                setattr(error, name, _without(value, secrets))
+                try:
+                    setattr(error, name, _without(value, secrets))
+                except RecursionError:  # nested as deep as is read, and a caller who is deep himself
+                    setattr(error, name, None)
+
+
+def _texts(error: BaseException | None) -> Iterator[str]:
+    """What this exception and those behind it say."""
+    for _ in range(_DEEPEST_CAUSE):
+        if error is None:
+            return
+        yield str(error)
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """httpcore's network streams, looked after.
 
-In goes what httpcore tells by its ``trace`` extension, out come streams that ask a `Patience` before each read, and
-bodies of requests that may be left unfinished. Rules: nothing here is of httpcore's inside: streams are told of, and
-have ``read`` and ``get_extra_info``. What is not as expected is left as it is.
+In goes what httpcore tells by its ``trace`` extension, out come streams that ask a `Patience` before each read and
+write, and bodies of requests that may be left unfinished. Rules: nothing here is of httpcore's inside: streams are told
+of, and have ``read``, ``write`` and ``get_extra_info``. What is not as expected is left as it is.
 """
 
 from __future__ import annotations
@@ -50,17 +50,20 @@ class _Body:
 
 
 def attend(stream: Any) -> None:
-    """Have this network stream of httpcore ask, at each read, how long it may wait.
+    """Have this network stream of httpcore ask, at each read and write, how long it may wait.
 
-    One whose ``read`` cannot be set is left as it is, and so is one of HTTP/2: several requests read it, and what ends
+    One whose methods cannot be set is left as it is, and so is one of HTTP/2: several requests read it, and what ends
     one of them must not end the rest. The stream is held weakly: it is its own.
     """
     read = getattr(type(stream), "read", None)
     if read is None or "read" in getattr(stream, "__dict__", {"read": None}) or _is_shared(stream):
         return
-    attended = _async_read if inspect.iscoroutinefunction(read) else _read
+    is_async = inspect.iscoroutinefunction(read)
+    attended, attended_write = (_async_read, _async_write) if is_async else (_read, _write)
+    own = weakref.ref(stream)
     with suppress(AttributeError, TypeError):
-        stream.read = attended(read, weakref.ref(stream))
+        stream.read = attended(read, own)
+        stream.write = attended_write(type(stream).write, own)
 
 
 def _is_shared(stream: Any) -> bool:
@@ -95,3 +98,31 @@ def _async_read(read: Callable[..., Any], stream_of: Callable[[], Any]) -> Calla
         return data
 
     return read_patiently
+
+
+def _write(write: Callable[..., None], stream_of: Callable[[], Any]) -> Callable[..., None]:
+    def write_patiently(buffer: bytes, timeout: float | None = None) -> None:
+        stream = stream_of()
+        if not isinstance(timeout, Patience):
+            write(stream, buffer, timeout)
+            return
+        try:
+            write(stream, buffer, timeout.begin_write(stream))
+        finally:
+            timeout.end_write()
+
+    return write_patiently
+
+
+def _async_write(write: Callable[..., Any], stream_of: Callable[[], Any]) -> Callable[..., Any]:
+    async def write_patiently(buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  httpcore's own
+        stream = stream_of()
+        if not isinstance(timeout, Patience):
+            await write(stream, buffer, timeout)
+            return
+        try:
+            await write(stream, buffer, timeout.begin_write(stream))
+        finally:
+            timeout.end_write()
+
+    return write_patiently

@@ -33,6 +33,10 @@ class _Page(CursorPage[T], Generic[T]):
         cursor = self.next_cursor() if self.has_next_page() else None
         if cursor is None:
             raise RuntimeError("there is no next page: ask has_next_page() first")
+        try:
+            cursor.encode()
+        except UnicodeEncodeError:
+            raise StreamProtocolError("the page ends with an id that no request can name") from None
         return cursor
 
     def _check_new(self, page: CursorPage[T]) -> None:

@@ -74,12 +74,14 @@ class Patience(float):
         "_clock",
         "_data",
         "_deadline",
+        "_head_deadline",
         "_left",
         "_left_for_data",
         "_stop",
         "_stream",
         "_timeout",
         "attended",
+        "has_head",
         "heard",
         "is_spent",
         "phase",
@@ -91,10 +93,12 @@ class Patience(float):
     _stop: Stop | None
     _timeout: Timeout
     _data: SSEDecoder | None
+    _head_deadline: float | None
     _left: float | None
     _left_for_data: float | None
     _stream: Any
     attended: bool  # a stream has asked: it will ask again
+    has_head: bool  # the head of the answer has come, and the one who reads may take his time
     heard: bool  # a byte of the body has come
     is_spent: bool  # nothing is to wait any more
     phase: TimeoutPhase  # what a read that is too late is too late for
@@ -120,6 +124,8 @@ class Patience(float):
         self._asked = None
         self._stream = None
         self.attended = False
+        self._head_deadline = None
+        self.has_head = False
         self.heard = False
         self.is_spent = False
         self.phase = "first_byte"
@@ -131,7 +137,7 @@ class Patience(float):
         return {
             "connect": self._at_most(timeout.connect),
             "pool": self._at_most(timeout.pool),
-            "write": self._at_most(timeout.first_byte),
+            "write": self,
             "read": self,
         }
 
@@ -167,6 +173,7 @@ class Patience(float):
             raise Enough
         self.check()
         self._asked = now = self._clock()
+        self._check_head(now)
         waits: list[tuple[float, TimeoutPhase]] = []
         if self._left is not None:
             waits.append((self._left, "idle" if self.heard else "first_byte"))
@@ -180,6 +187,26 @@ class Patience(float):
         if seconds <= 0:
             raise APITimeoutError(phase=self.phase)
         return max(seconds, _SHORTEST)
+
+    def begin_write(self, stream: Any) -> float | None:
+        """The seconds that a write to this stream may wait for its peer; it is no part of the wait for the answer."""
+        self._stream = stream
+        self.attended = True
+        self.check()
+        return self._at_most(self._timeout.first_byte)
+
+    def end_write(self) -> None:
+        """A write is over, however it ended."""
+        self._stream = None
+
+    def _check_head(self, now: float) -> None:
+        # By the clock and not by the waits: a server that sends informational heads without end never has one wait.
+        if self.has_head or self._timeout.first_byte is None:
+            return
+        if self._head_deadline is None:
+            self._head_deadline = now + self._timeout.first_byte
+        if now >= self._head_deadline:
+            raise APITimeoutError(phase="first_byte")
 
     def end_wait(self) -> None:
         """A read is over, however it ended."""
@@ -196,7 +223,7 @@ class Patience(float):
     def hear(self, data: bytes) -> None:
         """Bytes of the body have come."""
         if not self.heard:
-            self.heard = True
+            self.has_head = self.heard = True
             self.phase = "idle"
             self._left = self._timeout.idle
         if self._data is not None and self._data.feed(data):

@@ -15,7 +15,7 @@ from httpx_sse import connect_sse
 
 from chatstream.client.answers import CompletionBody, ObjectBody
 from chatstream.client.attempts import REFUSED, Attempts, Chances, stream
-from chatstream.client.failures import hiding, refusal, while_opening, while_reading
+from chatstream.client.failures import hide, hiding, refusal, while_opening, while_reading
 from chatstream.client.network import attend_streams
 from chatstream.client.patience import Stop
 from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
@@ -38,12 +38,13 @@ M = TypeVar("M", bound=AnswerModel)
 class Answer(Iterator[bytes]):
     """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
 
-    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience) -> None:
+    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience, call: Call) -> None:
         self.response: Any = response
         self.info: ResponseInfo = info
         self.is_closed: bool = False
         self._context = context
         self._patience = patience
+        self._call = call
         self._reads = ResponseReads(response)
 
     def __next__(self) -> bytes:
@@ -59,7 +60,8 @@ class Answer(Iterator[bytes]):
             ours = while_reading(error, patience)
             if ours is None or ours is error:
                 raise
-            raise ours from error
+            hide(ours, self._call.secrets)
+            raise ours  # noqa: B904  its cause is set, unless that gives something away
         except BaseException:
             self.close()  # at once: whoever is stopped here will not come back for it
             raise
@@ -169,6 +171,7 @@ class Sender:
             ours = while_opening(error, patience, call.url)
             if ours is None or ours is error:
                 raise
-            raise ours from error
+            hide(ours, call.secrets)
+            raise ours  # noqa: B904  its cause is set, unless that gives something away
         response = entered.response if call.streams else entered
-        return Answer(context, response, attempts.head_of(response), patience)
+        return Answer(context, response, attempts.head_of(response), patience, call)

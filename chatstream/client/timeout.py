@@ -6,7 +6,6 @@ limit; what they are measured by is in `chatstream.client.patience`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 __all__ = ["Timeout"]
@@ -67,5 +66,6 @@ def _check(name: str, seconds: object) -> None:
         return
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         raise TypeError(f"{where}: expected seconds as a number, or None, got {type(seconds).__name__}")
-    if math.isnan(seconds) or not 0 < seconds <= _LONGEST:
-        raise ValueError(f"{where}: expected seconds from above 0 to {_LONGEST:.0f}, or None, got {float(seconds)}")
+    if not 0 < seconds <= _LONGEST:  # NaN is not, either
+        shown = f"{seconds:g}" if -_LONGEST <= seconds <= _LONGEST else "one beyond that"
+        raise ValueError(f"{where}: expected seconds from above 0 to {_LONGEST:.0f}, or None, got {shown}")

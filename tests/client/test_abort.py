@@ -2,6 +2,7 @@
 
 import gc
 import random
+import socket
 import ssl
 import threading
 import time
@@ -12,7 +13,7 @@ import httpx
 import httpx2
 import pytest
 
-from chatstream.client import Timeout
+from chatstream.client import ChatClient, Timeout
 from chatstream.errors import APIUserAbortError, ChatStreamError
 from client.wire_server import (
     ASK,
@@ -273,6 +274,16 @@ async def test_what_was_aborted_before_it_was_sent_is_not_sent():
             with pytest.raises(APIUserAbortError):
                 await stream.until_done()
         assert server.connections == []
+
+
+def test_an_abort_ends_a_write_to_who_does_not_read():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # connects, and takes what fits into its buffers
+        base_url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        with ChatClient(base_url=base_url, max_retries=0, timeout=Timeout(first_byte=20)) as client:
+            messages = [{"role": "user", "content": "x" * 30_000_000}]
+            stream = client.chat.completions.stream(model="m", messages=messages)
+            with another_thread(lambda: (time.sleep(0.5), stream.abort())), soon(), pytest.raises(APIUserAbortError):
+                stream.until_done()
 
 
 # Nobody outside the library can wake who shakes hands or waits for the pool: the limits of these waits are what ends them.

@@ -3,6 +3,7 @@
 import json
 import ssl
 import traceback
+from enum import IntEnum
 
 import httpx
 import httpx2
@@ -539,3 +540,29 @@ def test_no_refusal_makes_telling_it_raise(status, body, location):
     error = refusal(response, body, asking("GET"))
     assert error.status_code == status
     str(error).encode("utf-8", "surrogatepass")
+
+
+class Markup(str):
+    __slots__ = ()
+
+    def __str__(self):
+        return "something else"
+
+
+class Float64(float):
+    pass
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+def test_what_is_a_plain_value_underneath_is_sent_as_one():
+    body = {"text": Markup("hi"), "number": Float64(0.5), "level": Level.HIGH, "yes": True, "none": None}
+    sent = make("POST", body=body).body
+    assert json.loads(sent) == {"text": "hi", "number": 0.5, "level": 3, "yes": True, "none": None}
+
+
+def test_an_integer_that_python_will_not_write_is_told_by_its_path():
+    with pytest.raises(ValueError, match=r"seed: an integer of \d+ bits"):
+        make("POST", body={"seed": 10**5000})

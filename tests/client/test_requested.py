@@ -375,6 +375,7 @@ def test_a_read_for_which_nothing_is_left_is_not_begun(limits, left, reads, phas
 def test_time_between_reads_costs_no_patience_but_the_total():
     clock = Clock()
     asked = patience(clock, first_byte=5, idle=2, data_idle=3, deadline=clock() + 1000)
+    asked.has_head = True  # before that there is nobody who could take his time
     clock.pass_(50)
     assert wait(asked, clock, 1, EVENT) == 5
     clock.pass_(50)
@@ -401,10 +402,11 @@ def test_a_request_is_handed_each_limit_under_its_name():
     clock = Clock()
     asked = patience(clock, connect=1, pool=2, first_byte=3, idle=4)
     limits = asked.limits()
-    assert (limits["connect"], limits["pool"], limits["write"]) == (1, 2, 3)
-    assert limits["read"] is asked
+    assert (limits["connect"], limits["pool"]) == (1, 2)
+    assert limits["read"] is limits["write"] is asked
+    assert asked.begin_write(object()) == 3
     late = patience(clock, connect=1, pool=9, first_byte=None, deadline=clock() + 0.5)
-    assert {late.limits()[name] for name in ("connect", "pool", "write")} == {0.5}
+    assert {late.limits()[name] for name in ("connect", "pool")} | {late.begin_write(object())} == {0.5}
     assert patience(clock, connect=None, pool=None, deadline=clock() - 5).limits()["connect"] > 0
 
 
@@ -707,7 +709,7 @@ def test_a_mock_is_given_a_number_of_seconds_and_its_timeouts_are_ours():
     with client, pytest.raises(APITimeoutError) as raised:
         client.chat.completions.create(**ASKED)
     assert raised.value.phase == "first_byte"
-    assert seen == [{"connect": 1, "pool": 2, "write": 3, "read": 4.0}]
+    assert seen == [{"connect": 1, "pool": 2, "write": 4.0, "read": 4.0}]
 
 
 @pytest.mark.parametrize(
