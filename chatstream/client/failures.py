@@ -57,7 +57,9 @@ def while_opening(error: Exception, patience: Patience, url: str) -> ChatStreamE
     """Why no answer came; None for what is somebody's own mistake."""
     ours = while_reading(error, patience)
     if type(error).__name__ in _NO_ADDRESS:
-        ours = StreamProtocolError(f"the address cannot be asked ({type(error).__name__})")
+        ours = StreamProtocolError(
+            f"an address, of the call or of a redirect, that cannot be asked ({type(error).__name__})"
+        )
         ours.__cause__ = error
     elif isinstance(ours, StreamInterruptedError):
         # Nothing had begun that could have been interrupted.
