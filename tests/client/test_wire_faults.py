@@ -20,6 +20,7 @@ from chatstream.errors import (
     RateLimitError,
     StreamInterruptedError,
     StreamLimitError,
+    StreamProtocolError,
 )
 from client.wire_server import (
     ASK,
