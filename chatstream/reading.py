@@ -24,9 +24,10 @@ from chatstream.errors import (
 from chatstream.events import AbortEvent, ChunkEvent, EndEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
 from chatstream.recording import TapeWriter
-from chatstream.sources import read_of, transport_error
+from chatstream.sources import read_of
 from chatstream.sse import SSEDecoder
 from chatstream.stats import StreamStats
+from chatstream.transport import transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -2,7 +2,7 @@
 
 In goes a source as the caller has it, out comes an iterator of reads: bytes, or chunks that came parsed. Rules: nothing
 is imported to recognise a thing; an HTTP response is read raw and its content encoding undone here, so that a body that
-was cut is noticed; what a foreign source raises because of its peer becomes one of our errors, and nothing else does.
+was cut is noticed. What a foreign source raises is for `chatstream.transport` to sort out.
 
 bytes · (async) iterables of bytes, str, dicts, chunk models, server-sent events · responses of httpx and httpx2 ·
 ``httpx_sse.EventSource`` · the OpenAI SDK's Stream and AsyncStream · recordings, and paths of files (a str is one).
@@ -11,21 +11,11 @@ bytes · (async) iterables of bytes, str, dicts, chunk models, server-sent event
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
-from chatstream.errors import (
-    APIConnectionError,
-    APIStreamError,
-    APITimeoutError,
-    ChatStreamError,
-    StreamConsumedError,
-    StreamInterruptedError,
-    StreamProtocolError,
-)
+from chatstream.errors import StreamConsumedError
 from chatstream.recording import Recording
 from chatstream.responses import AsyncResponseReads, ResponseReads, status_error
 from chatstream.sse import ServerSentEvent, encode
@@ -33,10 +23,10 @@ from chatstream.sse import ServerSentEvent, encode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatstream.errors import TimeoutPhase
+    from chatstream.errors import ChatStreamError
     from chatstream.types.answer import ResponseInfo
 
-__all__ = ["AsyncSource", "NoWait", "Source", "open_async_source", "open_source", "read_of", "transport_error"]
+__all__ = ["AsyncSource", "NoWait", "Source", "open_async_source", "open_source", "read_of"]
 
 _ERROR_STATUS = 400
 _ALL_KINDS = (
@@ -283,50 +273,3 @@ def read_of(value: Any) -> bytes | Mapping[str, Any]:
         return encode(ServerSentEvent(event or "message", value.data))
     problem = f"a source gave {type(value).__name__}; it may give bytes, str, dicts, chunk models or server-sent events"
     raise TypeError(problem)
-
-
-# What went wrong
-
-_TRANSPORTS = frozenset({
-    "httpx", "httpcore", "httpx2", "httpcore2", "h11", "h2", "anyio", "trio", "aiohttp", "requests", "urllib3",
-    "http", "openai", "websockets", "ssl", "socket",
-})  # fmt: skip
-_PHASES: dict[str, TimeoutPhase] = {
-    "ConnectTimeout": "connect",
-    "PoolTimeout": "pool",
-}
-
-
-def transport_error(error: Exception, *, bytes_seen: bool) -> ChatStreamError | None:
-    """What a source raised because of its peer, as one of our errors; None for what is somebody's own mistake."""
-    if isinstance(error, ChatStreamError):
-        return error
-    names = {kind.__name__ for kind in type(error).__mro__}
-    library = type(error).__module__.partition(".")[0]
-    ours: ChatStreamError | None = None
-    if isinstance(error, TimeoutError) or (library in _TRANSPORTS and any("Timeout" in name for name in names)):
-        idle: TimeoutPhase = "idle" if bytes_seen else "first_byte"
-        phases: list[TimeoutPhase] = [phase for name, phase in _PHASES.items() if name in names]
-        ours = APITimeoutError(phase=phases[0] if phases else idle)
-    elif library == "openai" and "APIConnectionError" not in names and "APIError" in names:
-        ours = _sdk_error(error)
-    elif names & {"ConnectError", "StreamConsumed", "StreamClosed"}:
-        connect = "ConnectError" in names
-        ours = APIConnectionError("no connection") if connect else StreamConsumedError("it was read or closed already")
-    elif isinstance(error, JSONDecodeError | UnicodeDecodeError):
-        ours = StreamProtocolError(f"the source could not read what it got ({type(error).__name__})")
-    elif isinstance(error, OSError | EOFError | zlib.error) or library in _TRANSPORTS:
-        ours = StreamInterruptedError(f"the connection broke off ({type(error).__name__})")
-    if ours is not None:
-        ours.__cause__ = error
-    return ours
-
-
-def _sdk_error(error: Any) -> ChatStreamError:
-    """An error that the OpenAI SDK read from the stream."""
-    body = getattr(error, "body", None)
-    message = str(getattr(error, "message", ""))
-    if "JSON" in message and body is None:
-        return StreamProtocolError(message)
-    code = getattr(error, "code", None)
-    return APIStreamError(message, type=getattr(error, "type", None), code=code, body=body)

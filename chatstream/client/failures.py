@@ -23,7 +23,7 @@ from chatstream.errors import (
     StreamProtocolError,
 )
 from chatstream.responses import status_error
-from chatstream.sources import transport_error
+from chatstream.transport import transport_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
