@@ -59,8 +59,8 @@ class ChatStreamParser:
         raise_on: Iterable[str] = frozenset(),
     ) -> None:
         if isinstance(raise_on, str):
-            problem = f"raise_on takes a set of names, such as {{{raise_on!r}}}, not a str"
-            raise TypeError(problem)
+            problem = f"raise_on takes a set of {sorted(FINISH_ERRORS)}, not a str"
+            raise ValueError(problem)
         self._raise_on = frozenset(raise_on)
         if unknown := self._raise_on - FINISH_ERRORS.keys():
             problem = f"raise_on takes {sorted(FINISH_ERRORS)}, not {sorted(unknown)}"
