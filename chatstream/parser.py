@@ -60,7 +60,7 @@ class ChatStreamParser:
     ) -> None:
         if isinstance(raise_on, str):
             problem = f"raise_on takes a set of {sorted(FINISH_ERRORS)}, not a str"
-            raise ValueError(problem)
+            raise ValueError(problem)  # noqa: TRY004  its letters are names that are none, as any others would be
         self._raise_on = frozenset(raise_on)
         if unknown := self._raise_on - FINISH_ERRORS.keys():
             problem = f"raise_on takes {sorted(FINISH_ERRORS)}, not {sorted(unknown)}"
