@@ -339,7 +339,7 @@ class Choice:
             out.append(FunctionToolCallArgumentsDeltaEvent(*about, lost, text, text.length))
         arguments = text.read() if text is not None else ""
         value, complete = self._read_arguments(arguments)
-        if value is not None:
+        if value is not None or self.finish_reason not in _UNUSABLE:  # what is no object may be told to be unfit
             call.parsed = self.readers.read_arguments(call.name, arguments.strip() or "{}", value)
         parsed = copied(call.parsed)
         out.append(FunctionToolCallArgumentsDoneEvent(*about, arguments, parsed, complete))

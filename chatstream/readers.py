@@ -14,6 +14,9 @@ from chatstream.jsontext import plain, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    ArgumentsReader: TypeAlias = Callable[[str | None, str, dict[str, Any] | None], Any]
 
 __all__ = ["Readers", "arguments_reader", "content_reader"]
 
@@ -21,8 +24,8 @@ __all__ = ["Readers", "arguments_reader", "content_reader"]
 class Readers:
     """What makes values of the finished texts of one completion.
 
-    ``content`` takes a whole content, ``arguments`` a call's name and the object its arguments are. Either may raise:
-    the first failure is kept in ``failure`` until the stream has been read to its end.
+    ``content`` takes a whole content; ``arguments`` a call's name, its whole arguments, and the object that these are,
+    or None. Either may raise: the first failure is kept in ``failure`` until the stream has been read to its end.
     """
 
     __slots__ = ("arguments", "content", "failure", "has_format", "models")
@@ -30,11 +33,11 @@ class Readers:
     def __init__(
         self,
         content: Callable[[str], Any] | None = None,
-        arguments: Callable[[str | None, str], Any] | None = None,
+        arguments: ArgumentsReader | None = None,
         models: Iterable[Any] = (),
     ) -> None:
         self.content: Callable[[str], Any] | None = content
-        self.arguments: Callable[[str | None, str], Any] | None = arguments
+        self.arguments: ArgumentsReader | None = arguments
         self.has_format: bool = content is not None
         self.models: list[Any] = list(models)
         self.failure: Exception | None = None
@@ -43,9 +46,9 @@ class Readers:
         """What the response format makes of a whole content; None without a format, or if it does not fit."""
         return None if self.content is None else self._read(self.content, text)
 
-    def read_arguments(self, name: str | None, text: str, value: dict[str, Any]) -> Any:
+    def read_arguments(self, name: str | None, text: str, value: dict[str, Any] | None) -> Any:
         """What the tool of that name makes of whole arguments: the object as it is where there is no such tool."""
-        return value if self.arguments is None else self._read(self.arguments, name, text)
+        return value if self.arguments is None else self._read(self.arguments, name, text, value)
 
     def where(self) -> str:
         """Where the answer did not fit, and how, with no word of the answer in it: errors end in logs.
@@ -92,14 +95,14 @@ def _read_value(text: str) -> Any:
     return plain(value, keep_infinities=True) if flags else value
 
 
-def arguments_reader(tools: Iterable[Any] | None) -> Callable[[str | None, str], Any] | None:
+def arguments_reader(tools: Iterable[Any] | None) -> ArgumentsReader | None:
     """What reads whole arguments: the models among the tools, by name; any other's arguments are plain JSON."""
     models = {tool.__name__: tool.model_validate_json for tool in tools or () if hasattr(tool, "model_validate_json")}
     if not models:
         return None
 
-    def read(name: str | None, text: str) -> Any:
-        return models[name](text) if name in models else _read_value(text)
+    def read(name: str | None, text: str, value: dict[str, Any] | None) -> Any:
+        return models[name](text) if name in models else value
 
     return read
 

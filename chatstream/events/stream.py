@@ -8,15 +8,12 @@ complete. Nothing here knows how events come about: that is ``choices`` and ``pa
 
 from __future__ import annotations
 
-import dataclasses
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
-import msgspec
-
 from chatstream.ends import StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError
+from chatstream.events.event import Event, jsonable
 from chatstream.frames import Frame, read_tree
 from chatstream.jsontext import entries, plain, read_json
 from chatstream.partial_json import partial_value
@@ -93,60 +90,6 @@ EventType = Literal[
 ]
 
 
-class _Event(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What all events can do: be compared, shown and written out."""
-
-    _computed: ClassVar[tuple[str, ...]] = ()  # what to_dict() gives on request alone
-
-    def to_dict(self, *, lazies: bool = False) -> dict[str, Any]:
-        """The event as plain JSON values, ``type`` first; with ``lazies`` also what is computed when read.
-
-        This is the schema of ``chatstream replay --events``: bytes are written as base64, NaN and infinities as null.
-        """
-        names = self._names() + (self._computed if lazies else ())
-        return {"type": getattr(self, "type", ""), **{name: _jsonable(getattr(self, name)) for name in names}}
-
-    def _names(self) -> tuple[str, ...]:
-        return tuple(name for name in self.__struct_fields__ if name[0] != "_")
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self.to_dict(lazies=True) == other.to_dict(lazies=True)
-
-    def __hash__(self) -> int:
-        # Of what is cheap to look at, and equal where events are: no model is built for it.
-        values = [getattr(self, name) for name in self.__struct_fields__ if name[0] != "_"]
-        return hash((type(self), *(value for value in values if isinstance(value, str | int))))
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._names())
-        return f"{type(self).__name__}({shown})"
-
-
-_MAX_SHOWN = 80
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, bytes | bytearray):
-        return b64encode(value).decode()
-    if isinstance(value, ChatStreamError):
-        return {"type": type(value).__name__, "message": str(value)}
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
-    if isinstance(value, list):
-        return [_jsonable(inner) for inner in value]
-    dump = getattr(value, "model_dump", None)
-    return plain(dump(mode="json")) if callable(dump) else plain(value)
-
-
 def _with_deltas(payload: dict[str, Any]) -> dict[str, Any]:
     """The chunk, its whole messages as the deltas that they are, where a service did not stream: changed in place."""
     for choice in entries(payload.get("choices")):
@@ -158,7 +101,7 @@ def _with_deltas(payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-class ChunkEvent(_Event, frozen=True, eq=False, gc=False):
+class ChunkEvent(Event, frozen=True, eq=False, gc=False):
     """A chunk arrived; it comes before the events that the chunk brings about.
 
     ``data``: the chunk as it came, bytes of JSON or a mapping; read-only, for it is shared with the event's own models.
@@ -202,11 +145,11 @@ class ChunkEvent(_Event, frozen=True, eq=False, gc=False):
         """The event as plain JSON values: ``chunk`` is the chunk as it came."""
         values: dict[str, Any] = {"type": self.type, "chunk": plain(self._payload())}
         if lazies:
-            values["snapshot"] = _jsonable(self.snapshot)
+            values["snapshot"] = jsonable(self.snapshot)
         return values
 
 
-class ContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class ContentDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the content of a choice."""
 
     type: ClassVar[Literal["content.delta"]] = "content.delta"
@@ -232,7 +175,7 @@ class ContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return partial_value(self._text, self._mark, self.delta) if self._has_format else None
 
 
-class ContentDoneEvent(_Event, Generic[T], frozen=True, eq=False, gc=False):
+class ContentDoneEvent(Event, Generic[T], frozen=True, eq=False, gc=False):
     """The content of a choice is whole; ``parsed`` is what the given response format makes of it."""
 
     type: ClassVar[Literal["content.done"]] = "content.done"
@@ -242,7 +185,7 @@ class ContentDoneEvent(_Event, Generic[T], frozen=True, eq=False, gc=False):
     parsed: T | None = None
 
 
-class RefusalDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class RefusalDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the refusal of a choice."""
 
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
@@ -259,7 +202,7 @@ class RefusalDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return self._text.read(self._mark)
 
 
-class RefusalDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class RefusalDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The refusal of a choice is whole."""
 
     type: ClassVar[Literal["refusal.done"]] = "refusal.done"
@@ -268,7 +211,7 @@ class RefusalDoneEvent(_Event, frozen=True, eq=False, gc=False):
     refusal: str
 
 
-class ReasoningDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class ReasoningDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the reasoning of a choice, whatever the provider calls it."""
 
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
@@ -285,7 +228,7 @@ class ReasoningDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return self._text.read(self._mark)
 
 
-class ReasoningDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class ReasoningDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The reasoning of a choice is whole."""
 
     type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
@@ -294,7 +237,7 @@ class ReasoningDoneEvent(_Event, frozen=True, eq=False, gc=False):
     reasoning: str
 
 
-class ToolCallAddedEvent(_Event, frozen=True, eq=False, gc=False):
+class ToolCallAddedEvent(Event, frozen=True, eq=False, gc=False):
     """A tool call began; ``index`` counts a choice's calls in the order of first sight. Id and name may yet be None."""
 
     type: ClassVar[Literal["tool_calls.added"]] = "tool_calls.added"
@@ -306,7 +249,7 @@ class ToolCallAddedEvent(_Event, frozen=True, eq=False, gc=False):
     name: str | None
 
 
-class FunctionToolCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class FunctionToolCallArgumentsDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the arguments of a function tool call."""
 
     type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
@@ -334,7 +277,7 @@ class FunctionToolCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=Fals
         return partial_value(self._text, self._mark, self.arguments_delta)
 
 
-class FunctionToolCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class FunctionToolCallArgumentsDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The arguments of a function tool call are all there.
 
     ``complete``: they are one whole JSON object, or none were needed; only then may the call be run. Arguments that
@@ -352,7 +295,7 @@ class FunctionToolCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False
     complete: bool
 
 
-class CustomToolCallInputDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class CustomToolCallInputDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the input of a custom tool call."""
 
     type: ClassVar[Literal["tool_calls.custom.input.delta"]] = "tool_calls.custom.input.delta"
@@ -372,7 +315,7 @@ class CustomToolCallInputDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return self._text.read(self._mark)
 
 
-class CustomToolCallInputDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class CustomToolCallInputDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The input of a custom tool call is all there."""
 
     type: ClassVar[Literal["tool_calls.custom.input.done"]] = "tool_calls.custom.input.done"
@@ -384,7 +327,7 @@ class CustomToolCallInputDoneEvent(_Event, frozen=True, eq=False, gc=False):
     input: str
 
 
-class FunctionCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class FunctionCallArgumentsDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Text was added to the arguments of the legacy function_call."""
 
     type: ClassVar[Literal["function_call.arguments.delta"]] = "function_call.arguments.delta"
@@ -402,7 +345,7 @@ class FunctionCallArgumentsDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return self._text.read(self._mark)
 
 
-class FunctionCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class FunctionCallArgumentsDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The arguments of the legacy function_call are all there; ``complete`` as for a function tool call."""
 
     type: ClassVar[Literal["function_call.arguments.done"]] = "function_call.arguments.done"
@@ -413,7 +356,7 @@ class FunctionCallArgumentsDoneEvent(_Event, frozen=True, eq=False, gc=False):
     complete: bool
 
 
-class AudioDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class AudioDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Audio was added: ``data`` decoded to bytes, and what was added to the transcript. Either may be empty."""
 
     type: ClassVar[Literal["audio.delta"]] = "audio.delta"
@@ -423,7 +366,7 @@ class AudioDeltaEvent(_Event, frozen=True, eq=False, gc=False):
     transcript_delta: str
 
 
-class AudioDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class AudioDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The audio of a choice is whole."""
 
     type: ClassVar[Literal["audio.done"]] = "audio.done"
@@ -443,7 +386,7 @@ class AudioDoneEvent(_Event, frozen=True, eq=False, gc=False):
         return ("choice_index", "audio")
 
 
-class LogprobsContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class LogprobsContentDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Log probabilities of content tokens were added."""
 
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
@@ -468,7 +411,7 @@ class LogprobsContentDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return ("choice_index", "content")
 
 
-class LogprobsContentDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class LogprobsContentDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The log probabilities of the content are all there."""
 
     type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
@@ -486,7 +429,7 @@ class LogprobsContentDoneEvent(_Event, frozen=True, eq=False, gc=False):
         return ("choice_index", "content")
 
 
-class LogprobsRefusalDeltaEvent(_Event, frozen=True, eq=False, gc=False):
+class LogprobsRefusalDeltaEvent(Event, frozen=True, eq=False, gc=False):
     """Log probabilities of refusal tokens were added."""
 
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
@@ -511,7 +454,7 @@ class LogprobsRefusalDeltaEvent(_Event, frozen=True, eq=False, gc=False):
         return ("choice_index", "refusal")
 
 
-class LogprobsRefusalDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class LogprobsRefusalDoneEvent(Event, frozen=True, eq=False, gc=False):
     """The log probabilities of the refusal are all there."""
 
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
@@ -537,7 +480,7 @@ def _token_logprobs(values: list[Any]) -> list[ChatCompletionTokenLogprob]:
     return [build(ChatCompletionTokenLogprob, value) if type(value) is dict else value for value in copies]
 
 
-class UsageEvent(_Event, frozen=True, eq=False, gc=False):
+class UsageEvent(Event, frozen=True, eq=False, gc=False):
     """The token counts arrived, or changed."""
 
     type: ClassVar[Literal["usage"]] = "usage"
@@ -555,7 +498,7 @@ class UsageEvent(_Event, frozen=True, eq=False, gc=False):
         return ("usage",)
 
 
-class ChoiceDoneEvent(_Event, frozen=True, eq=False, gc=False):
+class ChoiceDoneEvent(Event, frozen=True, eq=False, gc=False):
     """A choice is finished; ``finish_reason`` is None where the server named none."""
 
     type: ClassVar[Literal["choice.done"]] = "choice.done"
@@ -564,7 +507,7 @@ class ChoiceDoneEvent(_Event, frozen=True, eq=False, gc=False):
     finish_reason: str | None
 
 
-class EndEvent(_Event, frozen=True, eq=False, gc=False):
+class EndEvent(Event, frozen=True, eq=False, gc=False):
     """The stream ended well: always the last event. ``end`` says how."""
 
     type: ClassVar[Literal["end"]] = "end"
@@ -579,7 +522,7 @@ class EndEvent(_Event, frozen=True, eq=False, gc=False):
         return self._frame.completion()
 
 
-class ErrorEvent(_Event, frozen=True, eq=False, gc=True):
+class ErrorEvent(Event, frozen=True, eq=False, gc=True):
     """The stream failed: always the last event. Streams raise ``error`` when they come to it."""
 
     type: ClassVar[Literal["error"]] = "error"
@@ -594,7 +537,7 @@ class ErrorEvent(_Event, frozen=True, eq=False, gc=True):
         return None if self._frame is None else self._frame.completion()
 
 
-class AbortEvent(_Event, frozen=True, eq=False, gc=True):
+class AbortEvent(Event, frozen=True, eq=False, gc=True):
     """You stopped the stream: always the last event."""
 
     type: ClassVar[Literal["abort"]] = "abort"
