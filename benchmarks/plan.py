@@ -31,6 +31,8 @@ class Plan:
     weighed: list[str] = field(default_factory=lambda: WEIGHED)
     imports: bool = False
     growth: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    tools: tuple[int, ...] = ()
+    tool_seconds: float = 0.2
     rounds: int = 9
     seed: int = 1
 
@@ -66,11 +68,14 @@ GROWTH = {
     "n4": (1000, 4000, 16_000),
     "reasoning": (1000, 4000, 16_000),
 }
+TOOLS = (2, 8)
 SMOKE = Plan(
     figures=[(f"{kind}-24", framing, FIELD) for kind in KINDS for framing in FRAMINGS],
     drivers=[("text-24", framing, list(dict.fromkeys([*_DRIVEN, *_LISTENED]))) for framing in FRAMINGS],
     memory=["text-24", "kept-24"],
     imports=True,
     growth={"text": (100, 400), "tools": (100, 400)},
+    tools=(2,),
+    tool_seconds=0.02,
     rounds=1,
 )

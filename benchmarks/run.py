@@ -16,6 +16,7 @@ from benchmarks.measure import measure
 from benchmarks.memory import weigh
 from benchmarks.process import Process
 from benchmarks.shapes import fixture
+from benchmarks.tools import measure_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Show = Callable[[Iterable[str]], None]
 
 
-PARTS = ("figures", "drivers", "memory", "imports", "growth")
+PARTS = ("figures", "drivers", "memory", "imports", "growth", "tools")
 """The lists that a run has."""
 
 
@@ -76,6 +77,8 @@ def carry_out(plan: Plan, field: Field, show: Show) -> dict[str, Any]:
     show(table.lines_of_imports(run["imports"]))
     run["growth"] = [measure_growth(kind, sizes) for kind, sizes in plan.growth.items()]
     show(table.lines_of_growth(run["growth"]))
+    run["tools"] = measure_tools(plan.tools, seconds=plan.tool_seconds, rounds=plan.rounds)
+    show(table.lines_of_tools(run["tools"]))
     return run
 
 

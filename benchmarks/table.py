@@ -1,6 +1,6 @@
 """Figures as text, at most 100 columns wide: for a terminal, and as Markdown for docs/benchmarks.md.
 
-In go figures as measure, memory, imports and growth make them, out come lines.
+In go figures as measure, memory, imports, growth and tools make them, out come lines.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def lines(run: Mapping[str, Any]) -> Iterator[str]:
     yield from lines_of_memory(run["memory"])
     yield from lines_of_imports(run["imports"])
     yield from lines_of_growth(run["growth"])
+    yield from lines_of_tools(run["tools"])
 
 
 def lines_of_figure(figure: Figure) -> Iterator[str]:
@@ -114,6 +115,22 @@ def lines_of_growth(figures: Sequence[Figure]) -> Iterator[str]:
         yield f"  {'over the smallest':<24}{growth['bytecodes']:>12.3f}{growth['bytes']:>12.3f}"
 
 
+def lines_of_tools(figures: Sequence[Figure]) -> Iterator[str]:
+    """Milliseconds of the calls of a message side by side, against one of them, and one after the other."""
+    if not figures:
+        return
+    yield ""
+    yield f"  {'the tool loop':<34}{'ms':>8}   {'times one tool':<24}times one after the other"
+    for figure in figures:
+        milliseconds = min(figure["seconds"]) * 1000
+        ratios = f"{spread_text(figure['over_one_tool']):<24}{spread_text(figure['over_one_by_one'])}"
+        yield f"  {_of_tools(figure):<34}{milliseconds:>8.1f}   {ratios}"
+
+
+def _of_tools(figure: Figure) -> str:
+    return f"{figure['way']}, {figure['calls']} of {figure['tool_seconds'] * 1000:.0f} ms"
+
+
 def markdown(run: Mapping[str, Any]) -> Iterator[str]:
     """All tables of a run, for docs/benchmarks.md."""
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
@@ -128,6 +145,8 @@ def markdown(run: Mapping[str, Any]) -> Iterator[str]:
         yield from _markdown_imports(run["imports"])
     if run["growth"]:
         yield from _markdown_growth(run["growth"])
+    if run["tools"]:
+        yield from _markdown_tools(run["tools"])
 
 
 def _markdown_figures(figures: Sequence[Figure]) -> Iterator[str]:
@@ -174,6 +193,13 @@ def _markdown_growth(figures: Sequence[Figure]) -> Iterator[str]:
     for figure in figures:
         for row in figure["rows"]:
             yield _row([row["shape"], f"{row['bytecodes']:,.1f}", f"{row['bytes']:,.0f}"])
+
+
+def _markdown_tools(figures: Sequence[Figure]) -> Iterator[str]:
+    yield from _markdown_head(["Calls of one message", "ms", "times one tool", "times one after the other"])
+    for figure in figures:
+        ratios = [spread_text(figure[part]) for part in ("over_one_tool", "over_one_by_one")]
+        yield _row([_of_tools(figure), f"{min(figure['seconds']) * 1000:.1f}", *ratios])
 
 
 def _markdown_head(cells: Sequence[str]) -> Iterator[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chatstream.recording import Recording
     from chatstream.sse import ServerSentEvent, SSEDecoder
     from chatstream.stream import AsyncChatCompletionStream, ChatCompletionStream
+    from chatstream.structured import function_tool
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "SSEDecoder",
     "ServerSentEvent",
     "StreamEnd",
+    "function_tool",
 ]
 
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
     "SSEDecoder": "sse",
     "ServerSentEvent": "sse",
     "StreamEnd": "ends",
+    "function_tool": "structured",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Self, TypeGuard
 
-    from chatstream.events import ChatStreamEvent, ChunkEvent, ContentDeltaEvent
+    from chatstream.events import ChatStreamEvent, ChunkEvent, ContentDeltaEvent, Event
     from chatstream.listening import ListenerName
     from chatstream.types import ChatCompletion, ChatCompletionChunk
 
@@ -51,6 +51,7 @@ class EventEmitter:
     """
 
     _names: ClassVar[tuple[str, ...]] = (*EVENT_TYPES, "content")  # what may be listened for; the tool loop knows more
+    _names_home: ClassVar[str] = "chatstream.events.EVENT_TYPES has them all"
 
     def __init__(self, *, allow_async: bool = True) -> None:
         self._allow_async = allow_async
@@ -80,10 +81,7 @@ class EventEmitter:
         A listener that is not there is no error, as in other emitters: a ``once`` that has been called is gone, too.
         ValueError for a name that is none.
         """
-        for added in reversed(self._listeners.get(self._check_name(event), ())):
-            if added.name == event and added.function == listener:
-                self._drop(added)
-                break
+        self._unsubscribe(event, listener)
         return self
 
     def emit(self, event: ChatStreamEvent) -> None:
@@ -114,12 +112,18 @@ class EventEmitter:
 
         return decorator
 
+    def _unsubscribe(self, event: str, listener: Callable[..., object]) -> None:
+        for added in reversed(self._listeners.get(self._check_name(event), ())):
+            if added.name == event and added.function == listener:
+                self._drop(added)
+                break
+
     def _check_name(self, name: str) -> str:
         """The type of the events that listeners of this name are called for; ValueError for a name that is none."""
         if not isinstance(name, str):
             raise TypeError(f"the name of an event is a str, not {type(name).__name__}")
         if name not in self._names:
-            raise ValueError(f"no event is called {name[:_MAX_SHOWN]!r}{_near(name, self._names)}")
+            raise ValueError(f"no event is called {name[:_MAX_SHOWN]!r}{_near(name, self._names, self._names_home)}")
         return "content.delta" if name == "content" else name
 
     def _add(self, event_type: str, name: str, listener: Callable[..., object], *, once: bool) -> None:
@@ -145,9 +149,9 @@ class EventEmitter:
             self._listeners.pop(event_type, None)
             self.active.pop(event_type, None)
 
-    def _unawaited(self, event: ChatStreamEvent, result: Coroutine[Any, Any, object]) -> TypeError:
+    def _unawaited(self, event: Event, result: Coroutine[Any, Any, object]) -> TypeError:
         result.close()
-        return TypeError(f"a listener for {event.type!r} is async: {self._who_awaits}")
+        return TypeError(f"a listener for {getattr(event, 'type', '')!r} is async: {self._who_awaits}")
 
     @property
     def _who_awaits(self) -> str:
@@ -243,8 +247,8 @@ def _is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _near(name: str, names: Iterable[str]) -> str:
+def _near(name: str, names: Iterable[str], home: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name[:_MAX_SHOWN].lower(), sorted(names), cutoff=0.5)
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "; chatstream.events.EVENT_TYPES has them all"
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; {home}"

@@ -14,9 +14,9 @@ import msgspec
 from chatstream.text import Blob, Items, Text, Tokens, Unread
 
 if TYPE_CHECKING:
-    from chatstream.types import ChatCompletion
+    from chatstream.types import ChatCompletion  # noqa: TC004  no frame is decoded, so nobody reads it at run time
 
-__all__ = ["Frame", "read_tree"]
+__all__ = ["Frame", "Whole", "read_tree"]
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +35,16 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
         from chatstream.types import ChatCompletion, build
 
         return build(ChatCompletion, self.values())
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """A completion that is there as a model already, where a frame is wanted."""
+
+    model: ChatCompletion
+
+    def completion(self) -> ChatCompletion:
+        """The completion as a model."""
+        return self.model
 
 
 def read_tree(node: Any, marks: tuple[int, ...]) -> Any:

@@ -30,7 +30,7 @@ from chatstream.stats import StreamStats
 from chatstream.transport import transport_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chatstream.events import ChatStreamEvent
     from chatstream.recording import TapeEnd
@@ -59,9 +59,18 @@ class Reading:
         *,
         clock: Callable[[], float],
         record: Any,
+        response_format: Any,
+        tools: Iterable[Any] | None,
         **options: Any,
     ) -> None:
-        self.parser: ChatStreamParser = ChatStreamParser(**options)
+        if response_format is not None or tools is not None:
+            # Loaded for them alone: structured brings pydantic along.
+            from chatstream.structured import function_tool, output_format
+
+            response_format = output_format(response_format)
+            # Only read here, and not sent: no schema has to be strict.
+            tools = [function_tool(tool, strict=False) if _is_function(tool) else tool for tool in tools or ()]
+        self.parser: ChatStreamParser = ChatStreamParser(tools=tools, response_format=response_format, **options)
         self.stats: StreamStats = StreamStats(clock=clock)
         self._take_alike: Callable[..., list[ChatStreamEvent] | None] = self.parser.take_alike
         self._feed: Callable[[bytes], list[ChatStreamEvent]] = self.parser.feed
@@ -321,6 +330,11 @@ class Reading:
     def usage(self) -> CompletionUsage | None:
         """The token counts, or None if the server sent none."""
         return self.completion().usage
+
+
+def _is_function(tool: Any) -> bool:
+    """Whether it is a function to make a tool of: models read arguments as they are."""
+    return callable(tool) and not hasattr(tool, "model_validate_json")
 
 
 @cache

@@ -11,7 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
 
 from chatstream.accumulator import APPEND_FIELDS
 from chatstream.emitter import EventEmitter, is_coroutine
@@ -19,6 +21,7 @@ from chatstream.ends import Limits
 from chatstream.errors import ChatStreamError, StreamConsumedError
 from chatstream.events import ChunkEvent, ContentDeltaEvent
 from chatstream.listening import waits, waits_async
+from chatstream.picked import AsyncPicked, Picked
 from chatstream.reading import Reading
 from chatstream.sources import open_async_source, open_source
 
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncChatCompletionStream", "ChatCompletionStream"]
 
 
-class _Stream(EventEmitter):
+T = TypeVar("T", default=Any)  # what the response format makes of a content
+
+
+class _Stream(EventEmitter, Generic[T]):
     """What both streams tell without waiting."""
 
     def __init__(self, reading: Reading, *, allow_async: bool) -> None:
@@ -89,7 +95,7 @@ class _Stream(EventEmitter):
         return StreamConsumedError(message, completion=self._reading.snapshot)
 
 
-class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
+class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
     """An iterator of typed events over any source of a chat-completion stream.
 
     ``source``: bytes; an iterable of bytes, str, dicts or chunk models; a response of httpx or httpx2 that streams; an
@@ -229,11 +235,11 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
 
     def text(self) -> Iterator[str]:
         """The content deltas of choice 0, as they come."""
-        return _Picked(iter(self), _text_of)
+        return Picked(iter(self), _text_of)
 
     def chunks(self) -> Iterator[ChatCompletionChunk]:
         """The chunks, as models, as they come."""
-        return _Picked(iter(self), _chunk_of)
+        return Picked(iter(self), _chunk_of)
 
     def until_done(self) -> Self:
         """This stream, read to its end; raises what it failed with, also when asked again."""
@@ -259,12 +265,12 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
             if call is not None:
                 self._call(call, event)
 
-    def final_chat_completion(self) -> ParsedChatCompletion[Any]:
+    def final_chat_completion(self) -> ParsedChatCompletion[T]:
         """The whole completion, once everything was read."""
         self.until_done()
         return self._reading.completion()
 
-    def final_message(self) -> ParsedChatCompletionMessage[Any]:
+    def final_message(self) -> ParsedChatCompletionMessage[T]:
         """The message of the first choice, once everything was read."""
         self.until_done()
         return self._reading.message()
@@ -318,7 +324,7 @@ class ChatCompletionStream(_Stream, Iterator["ChatStreamEvent"]):
         self.close()
 
 
-class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
+class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
     """An async iterator of typed events over any source of a chat-completion stream, on asyncio and trio alike.
 
     The same as ChatCompletionStream, with ``await``; it also takes async iterables, the async responses of httpx and
@@ -423,11 +429,11 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
 
     def text(self) -> AsyncIterator[str]:
         """The content deltas of choice 0, as they come."""
-        return _AsyncPicked(aiter(self), _text_of)
+        return AsyncPicked(aiter(self), _text_of)
 
     def chunks(self) -> AsyncIterator[ChatCompletionChunk]:
         """The chunks, as models, as they come."""
-        return _AsyncPicked(aiter(self), _chunk_of)
+        return AsyncPicked(aiter(self), _chunk_of)
 
     async def until_done(self) -> Self:
         """This stream, read to its end; raises what it failed with, also when asked again."""
@@ -437,12 +443,12 @@ class AsyncChatCompletionStream(_Stream, AsyncIterator["ChatStreamEvent"]):
         self._reading.raise_failure()
         return self
 
-    async def final_chat_completion(self) -> ParsedChatCompletion[Any]:
+    async def final_chat_completion(self) -> ParsedChatCompletion[T]:
         """The whole completion, once everything was read."""
         await self.until_done()
         return self._reading.completion()
 
-    async def final_message(self) -> ParsedChatCompletionMessage[Any]:
+    async def final_message(self) -> ParsedChatCompletionMessage[T]:
         """The message of the first choice, once everything was read."""
         await self.until_done()
         return self._reading.message()
@@ -508,31 +514,3 @@ def _text_of(event: ChatStreamEvent) -> str | None:
 
 def _chunk_of(event: ChatStreamEvent) -> ChatCompletionChunk | None:
     return event.chunk if type(event) is ChunkEvent else None
-
-
-class _Picked(Iterator[Any]):
-    """What a function makes of the events of a stream, where it makes something."""
-
-    def __init__(self, events: Iterator[ChatStreamEvent], pick: Callable[[ChatStreamEvent], Any]) -> None:
-        self._events = events
-        self._pick = pick
-
-    def __next__(self) -> Any:
-        while True:
-            picked = self._pick(next(self._events))
-            if picked is not None:
-                return picked
-
-
-class _AsyncPicked(AsyncIterator[Any]):
-    """The same for an async stream."""
-
-    def __init__(self, events: AsyncIterator[ChatStreamEvent], pick: Callable[[ChatStreamEvent], Any]) -> None:
-        self._events = events
-        self._pick = pick
-
-    async def __anext__(self) -> Any:
-        while True:
-            picked = self._pick(await anext(self._events))
-            if picked is not None:
-                return picked

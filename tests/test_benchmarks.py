@@ -369,6 +369,16 @@ def made_up_run():
                 "growth": {"bytecodes": 1.0, "bytes": 1.0},
             }
         ],
+        "tools": [
+            {
+                "way": "async, sync tools",
+                "calls": 8,
+                "tool_seconds": 0.2,
+                "seconds": [0.21, 0.2],
+                "over_one_tool": {"least": 1.0, "median": 1.01, "most": 1.05},
+                "over_one_by_one": {"least": 0.12, "median": 0.13, "most": 0.14},
+            }
+        ],
     }
 
 

@@ -262,9 +262,9 @@ def listens(client: ChatClient, options: StreamOptions) -> None:
     assert_type(stream.total_usage(), CompletionUsage | None)
     assert_type(stream.response, ResponseInfo | None)
     assert_type(stream.chunks(), Iterator[ChatCompletionChunk])
-    client.chat.completions.stream(messages=MESSAGES, model="m", stream=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    client.chat.completions.stream(messages=MESSAGES, model="m", top_k=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    client.chat.completions.stream(messages=MESSAGES, model="m", n="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.chat.completions.stream(messages=MESSAGES, model="m", stream=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.chat.completions.stream(messages=MESSAGES, model="m", top_k=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.chat.completions.stream(messages=MESSAGES, model="m", n="1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 async def listens_and_waits(client: AsyncChatClient) -> None:
@@ -278,7 +278,7 @@ async def listens_and_waits(client: AsyncChatClient) -> None:
     assert_type(await stream.final_chat_completion(), ParsedChatCompletion[Any])
     assert_type(await stream.final_content(), str | None)
     assert_type(stream.response, ResponseInfo | None)
-    client.chat.completions.stream(messages=MESSAGES, model="m", temperature="hot")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.chat.completions.stream(messages=MESSAGES, model="m", temperature="hot")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 # What was stored

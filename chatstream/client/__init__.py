@@ -5,14 +5,14 @@
     client = ChatClient()
     completion = client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
 
-The rooms, from the outside in: `clients` · `completions`, `async_completions` and `pages`, the operations · `asking`,
-the operations as calls · `requested` and `chunk_stream`, calls as streams · `sending` and `async_sending`, calls sent ·
-`settling`, what has begun, ended · `answers`, bodies read whole · `attempts`, `retries`, `failures`, what is decided on
-the way · `network` and `patience`, how long a read waits · `call`, `bodies`, `settings`, `headers`, `address`,
-`timeout`, what is asked, and how.
+The rooms, from the outside in: `clients` · `completions`, `async_completions` and `pages`, the operations · `asking`
+and `rounds`, the operations as calls · `requested` and `chunk_stream`, calls as streams · `sending` and
+`async_sending`, calls sent · `settling`, what has begun, ended · `answers`, bodies read whole · `attempts`, `retries`,
+`failures`, what is decided on the way · `network` and `patience`, how long a read waits · `call`, `bodies`,
+`settings`, `headers`, `address`, `timeout`, what is asked, and how.
 """
 
-from chatstream.client.asking import CreateOptions, StreamOptions
+from chatstream.client.asking import CreateOptions, FormatLike, ParseOptions, RunOptions, StreamOptions, ToolLike
 from chatstream.client.call import RequestOptions
 from chatstream.client.chunk_stream import AsyncChunkStream, ChunkStream
 from chatstream.client.clients import AsyncChatClient, ChatClient, ClientOptions
@@ -28,8 +28,12 @@ __all__ = [
     "ChunkStream",
     "ClientOptions",
     "CreateOptions",
+    "FormatLike",
+    "ParseOptions",
     "RequestOptions",
+    "RunOptions",
     "StreamOptions",
     "SyncCursorPage",
     "Timeout",
+    "ToolLike",
 ]

@@ -23,7 +23,7 @@ from chatstream.errors import (
 from chatstream.events import ErrorEvent
 from chatstream.jsontext import read_json
 from chatstream.parser import ChatStreamParser
-from chatstream.types import ChatCompletion, build
+from chatstream.types import ChatCompletion, ParsedChatCompletion, build
 from chatstream.types.answer import AnswerModel, answered
 from chatstream.types.pages import CursorPage
 from chatstream.verdict import not_a_stream
@@ -75,16 +75,24 @@ class CompletionBody:
 
     def read(self, info: ResponseInfo) -> ChatCompletion:
         """The completion; raises what is wrong with it, with what of it had come."""
+        self._judge(info)
+        completion = self._parser.snapshot
+        if completion is None:  # cannot be: an end without an error has seen a chunk
+            raise _with_head(StreamProtocolError("the body holds no completion"), info)
+        return answered(completion, info)
+
+    def read_parsed(self, info: ResponseInfo) -> ParsedChatCompletion[Any]:
+        """The completion, with what the response format and the tools made of it; raises likewise."""
+        self._judge(info)
+        return answered(build(ParsedChatCompletion[Any], self._parser.parsed_values()), info)
+
+    def _judge(self, info: ResponseInfo) -> None:
         self._note(self._parser.close())
         if isinstance(self._last, ErrorEvent):
             error = self._last.error
             if isinstance(error, NotAStreamError):
                 error = _unread(b"".join(self._document), "chat completion")
             raise _with_head(error, info)
-        completion = self._parser.snapshot
-        if completion is None:  # cannot be: an end without an error has seen a chunk
-            raise _with_head(StreamProtocolError("the body holds no completion"), info)
-        return answered(completion, info)
 
 
 class ObjectBody:

@@ -6,9 +6,10 @@ client ask the same here, and differ in how they send it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from chatstream.client.bodies import check_body, create_body
@@ -21,15 +22,24 @@ from chatstream.client.call import (
 from chatstream.client.settings import path_of
 from chatstream.ends import Limits
 from chatstream.errors import ParameterError
-from chatstream.types.params.create import CompletionParams
+from chatstream.structured import FunctionTool, function_tool, output_format
+from chatstream.types.params.create import BareCompletionParams
+from chatstream.types.params.formats import ResponseFormat
+from chatstream.types.params.tools import ChatCompletionToolUnionParam, LegacyFunctionParam
 from chatstream.validation import metadata_problem
 
 __all__ = [
     "CreateOptions",
+    "FormatLike",
+    "ParseOptions",
     "ReadingOptions",
+    "RunOptions",
     "StreamOptions",
+    "ToolLike",
     "create_call",
     "page_call",
+    "parse_call",
+    "round_call",
     "stored_call",
     "stream_call",
     "update_call",
@@ -48,18 +58,46 @@ class ReadingOptions(TypedDict, total=False):
     raise_on: Iterable[str]
 
 
-class CreateOptions(CompletionParams, RequestOptions, ReadingOptions, total=False):
+# What `tools` may hold: a dict as the API takes it, a pydantic model, or a function, made by `function_tool` or to be.
+ToolLike: TypeAlias = ChatCompletionToolUnionParam | type[BaseModel] | Callable[..., Any]
+T = TypeVar("T")
+# What `response_format` may be: a dict as the API takes it, or a pydantic model, a dataclass or a TypedDict.
+FormatLike: TypeAlias = type[T] | ResponseFormat
+
+
+class _AnswerOptions(BareCompletionParams, RequestOptions, ReadingOptions, total=False):
+    # What all calls that make a completion take.
+    pass
+
+
+class CreateOptions(_AnswerOptions, total=False):
     """What ``create`` takes beside messages, model and stream."""
 
+    functions: Sequence[LegacyFunctionParam]
+    response_format: ResponseFormat
+    tools: Iterable[ToolLike]
 
-class StreamOptions(CreateOptions, total=False):
-    """What ``stream`` takes beside messages and model; ``record`` as in ChatCompletionStream."""
+
+class ParseOptions(_AnswerOptions, total=False):
+    """What ``parse`` takes beside messages, model and response_format."""
+
+    functions: Sequence[LegacyFunctionParam]
+    tools: Iterable[ToolLike]
+
+
+class StreamOptions(ParseOptions, total=False):
+    """What ``stream`` takes beside messages, model and response_format; ``record`` as in ChatCompletionStream."""
 
     record: Any
 
 
-_PARAMS: frozenset[str] = CompletionParams.__optional_keys__
+class RunOptions(_AnswerOptions, total=False):
+    """What ``run_tools`` takes beside messages, model, tools and what is the loop's own."""
+
+
 _READING: frozenset[str] = ReadingOptions.__optional_keys__
+_PARAMS: frozenset[str] = (CreateOptions.__optional_keys__ - _READING) - RequestOptions.__optional_keys__
+_FINISHES = frozenset({"length", "content_filter"})
 
 
 def create_call(
@@ -68,8 +106,13 @@ def create_call(
     """The call that makes a completion, or streams it, and how the answer is to be read."""
     if stream is not None and not isinstance(stream, bool):
         raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
+    if isinstance(arguments.get("response_format"), type):
+        raise TypeError("response_format: create() takes a dict; parse() and stream() take a class, and read by it")
     options = split_options("create", arguments, _PARAMS | _READING)
-    call = _create(defaults, messages, model, arguments, options, streams=bool(stream))
+    params = {name: value for name, value in arguments.items() if name in _PARAMS}
+    if "tools" in params:
+        params["tools"], _ = _both_tools(params["tools"])
+    call = _call(defaults, messages, model, params, options, streams=bool(stream))
     return call, {name: value for name, value in arguments.items() if name in _READING}
 
 
@@ -78,21 +121,73 @@ def stream_call(
 ) -> tuple[Call, dict[str, Any]]:
     """The call that streams a completion, and the options of the stream that is read from it."""
     options = split_options("stream", arguments, _PARAMS | _READING | {"record"})
-    reading = {name: arguments[name] for name in (*_READING, "record") if name in arguments}
-    reading |= {name: arguments[name] for name in ("tools", "response_format") if arguments.get(name) is not None}
-    return _create(defaults, messages, model, arguments, options, streams=True), reading
+    params, reading = _both_sides(arguments)
+    if "record" in arguments:
+        reading["record"] = arguments["record"]
+    return _call(defaults, messages, model, params, options, streams=True), reading
 
 
-def _create(
+def parse_call(
+    defaults: Defaults, messages: object, model: object, arguments: Mapping[str, Any]
+) -> tuple[Call, dict[str, Any]]:
+    """The call that makes a completion to be parsed, and how the answer is to be read."""
+    options = split_options("parse", arguments, _PARAMS | _READING)
+    params, reading = _both_sides(arguments)
+    if not isinstance(reading.get("raise_on"), str):  # a str is refused by who reads
+        reading["raise_on"] = {*reading.get("raise_on", ()), *_FINISHES}  # what was cut cannot be parsed
+    return _call(defaults, messages, model, params, options, streams=False), reading
+
+
+def round_call(
     defaults: Defaults,
     messages: object,
     model: object,
     arguments: Mapping[str, Any],
+    added: Mapping[str, Any],
+    *,
+    streams: bool,
+) -> tuple[Call, dict[str, Any]]:
+    """The call for one round of a tool loop, with these parameters added, and how its answer is to be read."""
+    options = split_options("run_tools", arguments, _PARAMS - {"tools", "functions"} | _READING)
+    params, reading = _both_sides(arguments)
+    return _call(defaults, messages, model, {**params, **added}, options, streams=streams), reading
+
+
+def _both_sides(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is sent, and how the answer is read: a format and tools have to do with both."""
+    params = {name: value for name, value in arguments.items() if name in _PARAMS}
+    reading = {name: value for name, value in arguments.items() if name in _READING}
+    if params.get("tools", ()) is None:
+        del params["tools"]
+    elif "tools" in params:
+        params["tools"], reading["tools"] = _both_tools(params["tools"])
+    wanted = params.pop("response_format", None)
+    if wanted is not None:
+        # What can be written as JSON is judged with the rest of the body.
+        wanted = wanted if isinstance(wanted, str | float | Mapping | Sequence) else output_format(wanted)
+        params["response_format"] = getattr(wanted, "param", wanted)
+        reading["response_format"] = wanted
+    return params, reading
+
+
+def _both_tools(tools: object) -> tuple[Any, list[Any]]:
+    """The tools as they are sent, and as what reads the arguments of their calls."""
+    if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
+        return tools, []  # told when the body is checked
+    made = (Mapping, FunctionTool)
+    given = [function_tool(tool) if callable(tool) and not isinstance(tool, made) else tool for tool in tools]
+    return [tool.to_param() if isinstance(tool, FunctionTool) else tool for tool in given], given
+
+
+def _call(
+    defaults: Defaults,
+    messages: object,
+    model: object,
+    params: Mapping[str, Any],
     options: RequestOptions,
     *,
     streams: bool,
 ) -> Call:
-    params = {name: value for name, value in arguments.items() if name in _PARAMS}
     body = create_body(messages, model, params, stream=streams)
     return Call.make(defaults, "POST", path_of(*_COMPLETIONS), body=body, options=options, streams=streams)
 

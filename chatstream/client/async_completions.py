@@ -6,13 +6,17 @@ iterated it is everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from chatstream.client.asking import (
     CreateOptions,
+    FormatLike,
+    ParseOptions,
+    RunOptions,
     StreamOptions,
     create_call,
     page_call,
+    parse_call,
     stored_call,
     stream_call,
     update_call,
@@ -20,17 +24,26 @@ from chatstream.client.asking import (
 from chatstream.client.chunk_stream import AsyncChunkStream
 from chatstream.client.pages import AsyncCursorPage, AsyncPages, asking_on, page_of
 from chatstream.client.requested import AsyncRequestSource
+from chatstream.client.rounds import AsyncWholeRequest, Rounds, at_least_one
 from chatstream.stream import AsyncChatCompletionStream
+from chatstream.tools.runner import AsyncToolRunner
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from typing_extensions import Unpack
 
     from chatstream.client.async_sending import AsyncSender
     from chatstream.client.call import Defaults, RequestOptions
-    from chatstream.types import ChatCompletionMessageLike, ChatModel, Metadata
+    from chatstream.tools import RunnableTool, ToolCall
+    from chatstream.types import (
+        ChatCompletionMessageLike,
+        ChatModel,
+        Metadata,
+        ParsedChatCompletion,
+        ResponseFormat,
+    )
 
 __all__ = ["AsyncChat", "AsyncCompletions", "AsyncMessages"]
 
@@ -130,20 +143,134 @@ class AsyncCompletions:
             )
         return await self._sender.complete(call, reading)
 
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: type[T],
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: ResponseFormat | None = None,
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[Any]: ...
+
+    async def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: type[T] | ResponseFormat | None = None,
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[T] | ParsedChatCompletion[Any]:
+        """The answer to these messages, with what ``response_format`` makes of its content as ``message.parsed``.
+
+        ``response_format`` is a pydantic model, a dataclass or a TypedDict, sent as a strict JSON schema, or a dict as
+        the API takes it; ``tools`` may be dicts, pydantic models and functions, and make ``parsed_arguments`` of the
+        arguments of their calls. A refusal leaves ``parsed`` None. Beside what ``create`` raises: OutputParseError for
+        what does not fit, LengthFinishReasonError and ContentFilterFinishReasonError for an answer that was cut short,
+        the completion attached.
+        """
+        arguments = {**params, "response_format": response_format}
+        call, reading = parse_call(self._defaults, messages, model, arguments)
+        return await self._sender.parse(call, reading)
+
+    @overload
     def stream(
         self,
         *,
         messages: Iterable[ChatCompletionMessageLike],
         model: ChatModel,
+        response_format: type[T],
         **params: Unpack[StreamOptions],
-    ) -> AsyncChatCompletionStream:
+    ) -> AsyncChatCompletionStream[T]: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: ResponseFormat | None = None,
+        **params: Unpack[StreamOptions],
+    ) -> AsyncChatCompletionStream[Any]: ...
+
+    def stream(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: FormatLike[Any] | None = None,
+        **params: Unpack[StreamOptions],
+    ) -> AsyncChatCompletionStream[Any]:
         """The answer to these messages as a stream of events, to be listened to, read, or asked for its end.
 
         The request is sent when the stream is entered or first read. Beside the parameters of ``create`` it takes the
         options of AsyncChatCompletionStream; what was wrong with the parameters is raised here, everything else there.
         """
-        call, reading = stream_call(self._defaults, messages, model, params)
+        call, reading = stream_call(self._defaults, messages, model, {**params, "response_format": response_format})
         return AsyncChatCompletionStream(AsyncRequestSource(self._sender, call), **reading)
+
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        tools: Iterable[RunnableTool] | None = None,
+        functions: Iterable[RunnableTool] | None = None,
+        stream: bool = False,
+        response_format: FormatLike[Any] | None = None,
+        max_chat_completions: int = 10,
+        max_concurrency: int = 8,
+        before_call: Callable[[ToolCall], Any] | None = None,
+        after_call: Callable[[ToolCall, Any], Any] | None = None,
+        context: Any = None,
+        **params: Unpack[RunOptions],
+    ) -> AsyncToolRunner:
+        """A run of the tool loop: the model is asked, the calls of its answer are run, until it calls no more.
+
+        It begins when it is read; nothing is sent before. ``tools`` are functions, `function_tool`s, or dicts with a
+        callable; async ones run in the loop that is there, sync ones in threads.
+        At most ``max_concurrency`` calls of a message run at once, and ``max_chat_completions`` requests are made:
+        beyond them ToolLoopLimitError is raised, the history attached. ``before_call(call)`` may give a result to use
+        instead, or `Deny`; ``after_call(call, result)`` another result; ``context`` goes to tools that take a
+        `ToolContext`. Everything else is as in ``create``, for each of the requests.
+        """
+        rounds = Rounds(
+            self._defaults,
+            messages,
+            model,
+            {**params, "response_format": response_format},
+            stream=stream,
+            tools=tools,
+            functions=functions,
+            max_chat_completions=max_chat_completions,
+            context=context,
+            allow_async=True,
+        )
+
+        def ask(messages: list[Any]) -> AsyncChatCompletionStream | AsyncWholeRequest:
+            call, reading = rounds.call(messages)
+            if rounds.streams:
+                return AsyncChatCompletionStream(AsyncRequestSource(self._sender, call), **reading)
+            return AsyncWholeRequest(self._sender, call, reading)
+
+        return AsyncToolRunner(
+            ask,
+            rounds.loop,
+            streams=rounds.streams,
+            max_concurrency=at_least_one("max_concurrency", max_concurrency),
+            before_call=before_call,
+            after_call=after_call,
+        )
 
     async def retrieve(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletion:
         """A stored completion; NotFoundError if there is none of this id."""

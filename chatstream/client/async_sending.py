@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
-    from chatstream.types import ChatCompletion
+    from chatstream.types import ChatCompletion, ParsedChatCompletion
     from chatstream.types.answer import ResponseInfo
 
 __all__ = ["AsyncAnswer", "AsyncSender"]
@@ -134,6 +134,15 @@ class AsyncSender:
         with hiding(call):
             return body.read(info)
 
+    async def parse(
+        self, call: Call, reading: Mapping[str, Any], stop: Stop | None = None
+    ) -> ParsedChatCompletion[Any]:
+        """The completion that a call is answered with, parsed."""
+        body = CompletionBody(**reading)
+        info = await self._collect(call, body, stop)
+        with hiding(call):
+            return body.read_parsed(info)
+
     async def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
@@ -141,8 +150,8 @@ class AsyncSender:
         with hiding(call):
             return body.read(model, info)
 
-    async def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
-        answer = await self.open(call)
+    async def _collect(self, call: Call, body: CompletionBody | ObjectBody, stop: Stop | None = None) -> ResponseInfo:
+        answer = await self.open(call, stop)
         try:
             async for data in answer:
                 if body.feed(data):

@@ -6,13 +6,17 @@ names; the models and TypedDicts are in `chatstream.types`. The async half is `c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from chatstream.client.asking import (
     CreateOptions,
+    FormatLike,
+    ParseOptions,
+    RunOptions,
     StreamOptions,
     create_call,
     page_call,
+    parse_call,
     stored_call,
     stream_call,
     update_call,
@@ -20,17 +24,26 @@ from chatstream.client.asking import (
 from chatstream.client.chunk_stream import ChunkStream
 from chatstream.client.pages import SyncCursorPage, asking_on, page_of
 from chatstream.client.requested import RequestSource
+from chatstream.client.rounds import Rounds, WholeRequest, at_least_one
 from chatstream.stream import ChatCompletionStream
+from chatstream.tools.runner import ToolRunner
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from typing_extensions import Unpack
 
     from chatstream.client.call import Defaults, RequestOptions
     from chatstream.client.sending import Sender
-    from chatstream.types import ChatCompletionMessageLike, ChatModel, Metadata
+    from chatstream.tools import RunnableTool, ToolCall
+    from chatstream.types import (
+        ChatCompletionMessageLike,
+        ChatModel,
+        Metadata,
+        ParsedChatCompletion,
+        ResponseFormat,
+    )
 
 __all__ = ["Chat", "Completions", "Messages"]
 
@@ -129,20 +142,134 @@ class Completions:
             return ChunkStream(opened.open())
         return self._sender.complete(call, reading)
 
+    @overload
+    def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: type[T],
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[T]: ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: ResponseFormat | None = None,
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[Any]: ...
+
+    def parse(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: type[T] | ResponseFormat | None = None,
+        **params: Unpack[ParseOptions],
+    ) -> ParsedChatCompletion[T] | ParsedChatCompletion[Any]:
+        """The answer to these messages, with what ``response_format`` makes of its content as ``message.parsed``.
+
+        ``response_format`` is a pydantic model, a dataclass or a TypedDict, sent as a strict JSON schema, or a dict as
+        the API takes it; ``tools`` may be dicts, pydantic models and functions, and make ``parsed_arguments`` of the
+        arguments of their calls. A refusal leaves ``parsed`` None. Beside what ``create`` raises: OutputParseError for
+        what does not fit, LengthFinishReasonError and ContentFilterFinishReasonError for an answer that was cut short,
+        the completion attached.
+        """
+        arguments = {**params, "response_format": response_format}
+        call, reading = parse_call(self._defaults, messages, model, arguments)
+        return self._sender.parse(call, reading)
+
+    @overload
     def stream(
         self,
         *,
         messages: Iterable[ChatCompletionMessageLike],
         model: ChatModel,
+        response_format: type[T],
         **params: Unpack[StreamOptions],
-    ) -> ChatCompletionStream:
+    ) -> ChatCompletionStream[T]: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: ResponseFormat | None = None,
+        **params: Unpack[StreamOptions],
+    ) -> ChatCompletionStream[Any]: ...
+
+    def stream(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        response_format: FormatLike[Any] | None = None,
+        **params: Unpack[StreamOptions],
+    ) -> ChatCompletionStream[Any]:
         """The answer to these messages as a stream of events, to be listened to, read, or asked for its end.
 
         The request is sent when the stream is entered or first read. Beside the parameters of ``create`` it takes the
         options of ChatCompletionStream; what was wrong with the parameters is raised here, everything else there.
         """
-        call, reading = stream_call(self._defaults, messages, model, params)
+        call, reading = stream_call(self._defaults, messages, model, {**params, "response_format": response_format})
         return ChatCompletionStream(RequestSource(self._sender, call), **reading)
+
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[ChatCompletionMessageLike],
+        model: ChatModel,
+        tools: Iterable[RunnableTool] | None = None,
+        functions: Iterable[RunnableTool] | None = None,
+        stream: bool = False,
+        response_format: FormatLike[Any] | None = None,
+        max_chat_completions: int = 10,
+        max_concurrency: int = 8,
+        before_call: Callable[[ToolCall], Any] | None = None,
+        after_call: Callable[[ToolCall, Any], Any] | None = None,
+        context: Any = None,
+        **params: Unpack[RunOptions],
+    ) -> ToolRunner:
+        """A run of the tool loop: the model is asked, the calls of its answer are run, until it calls no more.
+
+        It begins when it is read; nothing is sent before. ``tools`` are functions, `function_tool`s, or dicts with a
+        callable; sync ones alone, which run in threads of their own.
+        At most ``max_concurrency`` calls of a message run at once, and ``max_chat_completions`` requests are made:
+        beyond them ToolLoopLimitError is raised, the history attached. ``before_call(call)`` may give a result to use
+        instead, or `Deny`; ``after_call(call, result)`` another result; ``context`` goes to tools that take a
+        `ToolContext`. Everything else is as in ``create``, for each of the requests.
+        """
+        rounds = Rounds(
+            self._defaults,
+            messages,
+            model,
+            {**params, "response_format": response_format},
+            stream=stream,
+            tools=tools,
+            functions=functions,
+            max_chat_completions=max_chat_completions,
+            context=context,
+            allow_async=False,
+        )
+
+        def ask(messages: list[Any]) -> ChatCompletionStream | WholeRequest:
+            call, reading = rounds.call(messages)
+            if rounds.streams:
+                return ChatCompletionStream(RequestSource(self._sender, call), **reading)
+            return WholeRequest(self._sender, call, reading)
+
+        return ToolRunner(
+            ask,
+            rounds.loop,
+            streams=rounds.streams,
+            max_concurrency=at_least_one("max_concurrency", max_concurrency),
+            before_call=before_call,
+            after_call=after_call,
+        )
 
     def retrieve(self, completion_id: str, **options: Unpack[RequestOptions]) -> ChatCompletion:
         """A stored completion; NotFoundError if there is none of this id."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
-    from chatstream.types import ChatCompletion
+    from chatstream.types import ChatCompletion, ParsedChatCompletion
     from chatstream.types.answer import ResponseInfo
 
 __all__ = ["Answer", "Sender"]
@@ -130,6 +130,13 @@ class Sender:
         with hiding(call):
             return body.read(info)
 
+    def parse(self, call: Call, reading: Mapping[str, Any], stop: Stop | None = None) -> ParsedChatCompletion[Any]:
+        """The completion that a call is answered with, parsed."""
+        body = CompletionBody(**reading)
+        info = self._collect(call, body, stop)
+        with hiding(call):
+            return body.read_parsed(info)
+
     def fetch(self, call: Call, model: type[M]) -> M:
         """The object that a call is answered with, as this model."""
         body = ObjectBody()
@@ -137,8 +144,8 @@ class Sender:
         with hiding(call):
             return body.read(model, info)
 
-    def _collect(self, call: Call, body: CompletionBody | ObjectBody) -> ResponseInfo:
-        answer = self.open(call)
+    def _collect(self, call: Call, body: CompletionBody | ObjectBody, stop: Stop | None = None) -> ResponseInfo:
+        answer = self.open(call, stop)
         try:
             for data in answer:
                 if body.feed(data):

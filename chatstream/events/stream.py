@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Ty
 from chatstream.ends import StreamEnd
 from chatstream.errors import APIUserAbortError, ChatStreamError
 from chatstream.events.event import Event, jsonable
-from chatstream.frames import Frame, read_tree
+from chatstream.frames import Frame, Whole, read_tree
 from chatstream.jsontext import entries, plain, read_json
 from chatstream.partial_json import partial_value
 from chatstream.text import Text, Tokens
@@ -514,7 +514,7 @@ class EndEvent(Event, frozen=True, eq=False, gc=False):
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     end: StreamEnd
-    _frame: Frame
+    _frame: Frame | Whole
 
     @property
     def snapshot(self) -> ChatCompletion:
@@ -529,7 +529,7 @@ class ErrorEvent(Event, frozen=True, eq=False, gc=True):
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     error: ChatStreamError
-    _frame: Frame | None = None
+    _frame: Frame | Whole | None = None
 
     @property
     def snapshot(self) -> ChatCompletion | None:
@@ -544,7 +544,7 @@ class AbortEvent(Event, frozen=True, eq=False, gc=True):
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     error: APIUserAbortError
-    _frame: Frame | None = None
+    _frame: Frame | Whole | None = None
 
     @property
     def snapshot(self) -> ChatCompletion | None:

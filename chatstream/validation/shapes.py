@@ -62,14 +62,21 @@ def object_check(cls: Any) -> Check:
 
 def body_check(cls: Any, limits: Mapping[str, Limits]) -> Check:
     """The check of a whole body that ``cls`` describes, with these limits of its members."""
-    return _check({"object": (_members_check(cls, limits), "an object")})
+    # Told in the order of the reference: what every body has, and then the rest by name, wherever it is declared.
+    required: frozenset[str] = cls.__required_keys__
+    hints = get_type_hints(cls)
+    rest = sorted(hints.keys() - required)
+    ordered = {name: hints[name] for name in [*(name for name in hints if name in required), *rest]}
+    return _check({"object": (_check_of_members(ordered, required, limits), "an object")})
 
 
 def _members_check(cls: Any, limits: Mapping[str, Limits]) -> Check:
-    required: frozenset[str] = cls.__required_keys__
+    return _check_of_members(get_type_hints(cls), cls.__required_keys__, limits)
+
+
+def _check_of_members(hints: Mapping[str, Any], required: frozenset[str], limits: Mapping[str, Limits]) -> Check:
     members = [
-        (name, name in required, _check(_limited(_shape(hint), limits.get(name, {}))))
-        for name, hint in get_type_hints(cls).items()
+        (name, name in required, _check(_limited(_shape(hint), limits.get(name, {})))) for name, hint in hints.items()
     ]
 
     def check(value: Any, path: Path) -> Iterable[Problem]:

@@ -105,13 +105,12 @@ class WebSearchOptions(TypedDict, total=False):
     user_location: WebSearchOptionsUserLocation | None
 
 
-class CompletionParams(TypedDict, total=False):
-    """What may be asked besides the two things that every request has, streamed or not."""
+class BareCompletionParams(TypedDict, total=False):
+    """What may be asked besides messages and model, the tools, and the form of the answer."""
 
     audio: ChatCompletionAudioParam | None
     frequency_penalty: float | None  # -2 to 2
     function_call: FunctionCallOption  # deprecated for tool_choice
-    functions: Sequence[LegacyFunctionParam]  # deprecated for tools
     logit_bias: Mapping[str, int] | None  # token id as text -> -100 to 100
     logprobs: bool | None
     max_completion_tokens: int | None  # reasoning included
@@ -127,7 +126,6 @@ class CompletionParams(TypedDict, total=False):
     prompt_cache_options: PromptCacheOptions
     prompt_cache_retention: Literal["in_memory", "24h"] | None
     reasoning_effort: ChatCompletionReasoningEffort
-    response_format: ResponseFormat
     safety_identifier: str | None  # at most 128 characters
     seed: int | None
     service_tier: ServiceTier | None
@@ -136,12 +134,19 @@ class CompletionParams(TypedDict, total=False):
     stream_options: ChatCompletionStreamOptionsParam | None  # only with stream
     temperature: float | None  # 0 to 2
     tool_choice: ChatCompletionToolChoiceOptionParam
-    tools: Sequence[ChatCompletionToolUnionParam]  # at most 128
     top_logprobs: int | None  # 0 to 20, only with logprobs
     top_p: float | None  # 0 to 1
     user: str  # deprecated for safety_identifier and prompt_cache_key
     verbosity: Literal["low", "medium", "high"] | None
     web_search_options: WebSearchOptions
+
+
+class CompletionParams(BareCompletionParams, total=False):
+    """What may be asked besides the two things that every request has, streamed or not."""
+
+    functions: Sequence[LegacyFunctionParam]  # deprecated for tools
+    response_format: ResponseFormat
+    tools: Sequence[ChatCompletionToolUnionParam]  # at most 128
 
 
 class _Question(TypedDict):

@@ -1,0 +1,132 @@
+"""The rounds of a tool loop, as calls of the API.
+
+In go the arguments of ``run_tools``, out come the loop, and a call for each round: the same parameters, and the
+messages of the moment. Rules: what is wrong with an argument is told before anything is sent, by its name; a call is
+made anew for each round, so that the history is checked as what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from chatstream.client.asking import round_call
+from chatstream.client.patience import Stop
+from chatstream.errors import ParameterError
+from chatstream.tools.loop import Loop
+from chatstream.tools.results import MAX_RESULT
+from chatstream.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from chatstream.client.async_sending import AsyncSender
+    from chatstream.client.call import Call, Defaults
+    from chatstream.client.sending import Sender
+    from chatstream.types import ParsedChatCompletion
+
+__all__ = ["AsyncWholeRequest", "Rounds", "WholeRequest"]
+
+
+class Rounds:
+    """A tool loop, and the calls that its rounds are."""
+
+    def __init__(
+        self,
+        defaults: Defaults,
+        messages: object,
+        model: object,
+        arguments: Mapping[str, Any],
+        *,
+        stream: object,
+        tools: Iterable[Any] | None,
+        functions: Iterable[Any] | None,
+        max_chat_completions: int,
+        context: object,
+        allow_async: bool,
+    ) -> None:
+        if not isinstance(stream, bool):
+            raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
+        if arguments.get("n") not in {None, 1}:
+            raise ParameterError("n: a tool loop goes on from one answer, so that n can only be 1", param="n")
+        toolbox = Toolbox(tools or (), functions or (), allow_async=allow_async)
+        self.streams: bool = stream
+        self._defaults = defaults
+        self._model = model
+        self._arguments = dict(arguments)
+        self._added: dict[str, Any] = {}
+        if toolbox.params:
+            self._added["tools"] = toolbox.params
+        if toolbox.functions:
+            self._added["functions"] = toolbox.functions
+        if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+            raise TypeError(f"messages: expected a sequence of messages, got {type(messages).__name__}")
+        self.loop: Loop = Loop(
+            list(messages),
+            toolbox,
+            max_chat_completions=at_least_one("max_chat_completions", max_chat_completions),
+            max_result=MAX_RESULT,
+            is_forced=_is_forced(arguments),
+            context=context,
+        )
+        self.call(self.loop.messages)  # what is wrong with it is told now
+
+    def call(self, messages: list[Any]) -> tuple[Call, dict[str, Any]]:
+        """The call that asks for an answer to these messages, and how that is to be read."""
+        return round_call(self._defaults, messages, self._model, self._arguments, self._added, streams=self.streams)
+
+
+def at_least_one(name: str, number: object) -> int:
+    """A number that counts something; TypeError or ValueError, naming it, for any other."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{name}: expected a whole number, got {type(number).__name__}")
+    if number < 1:
+        raise ValueError(f"{name}: expected at least 1, got {number}")
+    return number
+
+
+def _is_forced(arguments: Mapping[str, Any]) -> bool:
+    """Whether one tool must be called, and no other: it would be at each further request, too."""
+    choice = arguments.get("tool_choice")
+    if isinstance(arguments.get("function_call"), Mapping):
+        return True
+    if not isinstance(choice, Mapping):
+        return False
+    allowed = choice.get("allowed_tools")
+    if isinstance(allowed, Mapping):
+        return allowed.get("mode") == "required" and len(allowed.get("tools", ())) == 1
+    return choice.get("type") in {"function", "custom"}
+
+
+class WholeRequest:
+    """A completion that is asked for as a whole."""
+
+    def __init__(self, sender: Sender, call: Call, reading: Mapping[str, Any]) -> None:
+        self._sender = sender
+        self._call = call
+        self._reading = reading
+        self._stop = Stop()
+
+    def read(self) -> ParsedChatCompletion[Any]:
+        """Ask for it; raises a ChatStreamError if there is none."""
+        return self._sender.parse(self._call, self._reading, self._stop)
+
+    def abort(self) -> None:
+        """Give it up, from any thread."""
+        self._stop.say()
+
+
+class AsyncWholeRequest:
+    """A completion that is asked for as a whole, with ``await``."""
+
+    def __init__(self, sender: AsyncSender, call: Call, reading: Mapping[str, Any]) -> None:
+        self._sender = sender
+        self._call = call
+        self._reading = reading
+        self._stop = Stop()
+
+    async def read(self) -> ParsedChatCompletion[Any]:
+        """Ask for it; raises a ChatStreamError if there is none."""
+        return await self._sender.parse(self._call, self._reading, self._stop)
+
+    def abort(self) -> None:
+        """Give it up."""
+        self._stop.say()

@@ -1,0 +1,233 @@
+"""Functions and models as tools.
+
+In goes a typed Python function or a pydantic model; out comes what is sent of it, what reads the arguments that a model
+chose, and the call. Rules: what cannot be described is told when the tool is made, not when it is first sent; the
+function stays what it is, and can be called as before.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import re
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, get_args, overload
+
+from pydantic import BaseModel
+
+from chatstream.errors import ParameterError
+from chatstream.structured.shape import Shape
+from chatstream.structured.signatures import Signature, docstring_of, read_method, read_signature, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatstream.structured.context import ToolContext
+    from chatstream.types import ChatCompletionFunctionToolParam
+
+__all__ = ["FunctionTool", "function_tool"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+OnError = Literal["report", "raise"]
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+class FunctionTool(Generic[P, R_co]):
+    """A function, or a pydantic model, as a tool that a model may call. ``function_tool`` makes one.
+
+    Called itself, it calls the function as it was written. ``name``, ``description`` and ``strict`` are what is sent;
+    ``on_error`` and ``timeout``, in seconds, are for the loop that runs it.
+    """
+
+    function: Callable[P, R_co]
+    name: str
+    description: str | None
+    strict: bool
+    on_error: OnError
+    timeout: float | None
+    is_async: bool
+    __name__: str
+    __doc__: str | None
+    __wrapped__: Callable[P, R_co]
+
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool = True,
+        on_error: OnError = "report",
+        timeout: float | None = None,
+    ) -> None:
+        _check_options(description=description, strict=strict, on_error=on_error, timeout=timeout)
+        self.function = self.__wrapped__ = function
+        self.name = self.__name__ = _checked_name(function, name)
+        self.strict = strict
+        self.on_error = on_error
+        self.timeout = timeout
+        self._is_model = _is_model(function)
+        arguments, told = self._describe_model() if self._is_model else self._describe_function()
+        self.description = told if description is None else description or None
+        self._shape: Shape[Any] = Shape(arguments, where=f"{self.name}.parameters")
+        self._shape.schema(strict=strict)  # here, and not when it is sent, is who can mend it
+
+    def __repr__(self) -> str:
+        return f"FunctionTool({self.name})"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """What the function gives for these arguments; for a model, an instance of it."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether there is something to call: always for a function, for a model if it has a ``__call__``."""
+        return self._signature is not None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The schema of the arguments as it is sent, in its strict form if ``strict``: a copy, the caller's own."""
+        return self._shape.schema(strict=self.strict)
+
+    def to_param(self) -> ChatCompletionFunctionToolParam:
+        """The tool as it is sent."""
+        described = {} if self.description is None else {"description": self.description}
+        function: Any = {"name": self.name, **described, "parameters": self.parameters, "strict": self.strict}
+        return {"type": "function", "function": function}
+
+    def model_json_schema(self) -> dict[str, Any]:
+        """The schema of the arguments as pydantic gives it, not in its strict form."""
+        return self._shape.schema(strict=False)
+
+    def model_validate_json(self, text: str) -> Any:
+        """The arguments that a JSON text holds: for a function a dict by name, for a model an instance.
+
+        A blank text has none. Raises pydantic's ValidationError for arguments that do not fit.
+        """
+        return self._shape.read("{}" if not text.strip() else text)
+
+    def call(self, arguments: Any, context: ToolContext[Any]) -> Any:
+        """The result for arguments as ``model_validate_json`` gives them; an awaitable of it if ``is_async``."""
+        if self._signature is None:
+            raise TypeError(f"{self.name}: the model has no __call__, so there is nothing to run")
+        named = {} if self._is_model else arguments
+        positional, by_name = self._signature.filled(named, context)
+        called: Any = arguments if self._is_model else self.function
+        return called(*positional, **by_name)
+
+    def _describe_function(self) -> tuple[Any, str | None]:
+        function: Any = self.function
+        self._signature: Signature | None = read_signature(function, self.name)
+        self.is_async = _is_async(function)
+        self.__doc__ = docstring_of(function)
+        return self._signature.arguments_type(self.name, self.__doc__)
+
+    def _describe_model(self) -> tuple[Any, str | None]:
+        model: Any = self.function
+        run = _own_call(model)
+        self._signature = None if run is None else read_method(run, self.name)
+        self.is_async = inspect.iscoroutinefunction(run)
+        generic = model.__pydantic_generic_metadata__["origin"] or model  # Page[int] has no docstring, Page has
+        self.__doc__ = generic.__doc__
+        return model, inspect.cleandoc(self.__doc__ or "") or None
+
+
+class _Decorator(Protocol):
+    """What ``function_tool`` gives if it is given options alone."""
+
+    def __call__(self, function: Callable[P, R], /) -> FunctionTool[P, R]: ...
+
+
+@overload
+def function_tool(
+    model_or_function: Callable[P, R],
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    strict: bool = True,
+    on_error: OnError = "report",
+    timeout: float | None = None,
+) -> FunctionTool[P, R]: ...
+@overload
+def function_tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    strict: bool = True,
+    on_error: OnError = "report",
+    timeout: float | None = None,
+) -> _Decorator: ...
+def function_tool(model_or_function: Any = None, /, **options: Any) -> Any:
+    """A tool of a typed Python function, or of a pydantic model; without either, a decorator.
+
+    What is sent is made of the signature and the docstring (Google's form, reST or NumPy's), or of the model's fields
+    and docstring; ``name`` and ``description`` replace what is found there. ``strict``: the service holds the model to
+    the schema. ``on_error``: what a tool raises is reported to the model, or raised. ``timeout`` is in seconds.
+
+    Raises TypeError for a parameter that cannot be described, ParameterError for a name that the API would refuse and
+    for a schema without a strict form, ValueError or TypeError for an option that is none.
+    """
+    if model_or_function is None:
+        return functools.partial(_made, **options)
+    return _made(model_or_function, **options)
+
+
+def _made(function: Any, **options: Any) -> FunctionTool[Any, Any]:
+    if isinstance(function, FunctionTool):
+        raise TypeError(f"{function.name} is a tool already")
+    if not callable(function) or (isinstance(function, type) and not _is_model(function)):
+        kind = (
+            f"the class {function.__name__}"
+            if isinstance(function, type)
+            else f"an instance of {type(function).__name__}"
+        )
+        raise TypeError(f"function_tool takes a function or a pydantic model, not {kind}")
+    return FunctionTool(function, **options)
+
+
+def _is_model(function: Any) -> bool:
+    return isinstance(function, type) and issubclass(function, BaseModel)
+
+
+def _own_call(model: type[BaseModel]) -> Any:
+    """The ``__call__`` that a model's class defines. An attribute of the class would be found on its metaclass."""
+    return next((vars(base)["__call__"] for base in model.__mro__ if "__call__" in vars(base)), None)
+
+
+def _is_async(function: Any) -> bool:
+    function = whole(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _checked_name(function: Any, name: str | None) -> str:
+    if name is None:
+        function = whole(function)
+        name = getattr(function, "__name__", None) or type(function).__name__
+    if not isinstance(name, str):
+        raise TypeError(f"name is a str, not {type(name).__name__}")
+    if not _NAME.fullmatch(name):
+        raise ParameterError(
+            f"a tool's name has 1 to 64 letters, digits, _ and -, and {name[:80]!r} is none: give one as name=",
+            param="name",
+        )
+    return name
+
+
+def _check_options(*, description: Any, strict: Any, on_error: Any, timeout: Any) -> None:
+    if description is not None and not isinstance(description, str):
+        raise TypeError(f"description is a str, not {type(description).__name__}")
+    if not isinstance(strict, bool):
+        raise TypeError(f"strict is True or False, not {type(strict).__name__}")
+    if on_error not in get_args(OnError):
+        raise ValueError(f"on_error is 'report' or 'raise', not {on_error!r}")
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is a number of seconds, not {type(timeout).__name__}")
+    if not (timeout > 0 and math.isfinite(timeout)):
+        raise ValueError(f"timeout is a number of seconds greater than 0, not {timeout}")
