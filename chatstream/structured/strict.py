@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-from urllib.parse import unquote
 
 from chatstream.errors import ParameterError
 from chatstream.jsontext import DEEPEST
+from chatstream.structured.definitions import DEFINITIONS, Definitions, only_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,6 @@ _ANNOTATIONS = frozenset(
     }
 )
 _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"})
-_DEFINITIONS = ("$defs", "definitions")
 _TELLING = ("type", "anyOf", "enum", "const", "$ref")  # a schema without any of these lets everything through
 _REASONS = {
     "additionalProperties": "names that are not known beforehand",
@@ -115,6 +114,7 @@ class _Strictness:
 
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._definitions = Definitions(root)
         self._queue: deque[_Place] = deque()
         self.problems: dict[str, None] = {}  # a set in order: what two references lead to is told once
         self._met = 0  # problems, however often the same one
@@ -182,7 +182,7 @@ class _Strictness:
             strict["anyOf"] = self._each_of(value, path, depth + 2, within)
         elif keyword == "properties":
             strict["properties"] = self._by_name(value, path, depth + 2, within)
-        elif keyword in _DEFINITIONS:
+        elif keyword in DEFINITIONS:
             strict[keyword] = self._by_name(value, path, depth + 2, frozenset())
         elif keyword != "required" and not (keyword == "additionalProperties" and value is False):
             self._problem(path, _REASONS.get(keyword))
@@ -228,7 +228,7 @@ class _Strictness:
         return members, place.within if place.path == "$" else place.within.union(followed)
 
     def _append_only(self, pending: list[tuple[Mapping[str, Any], str]], schemas: Any, path: str) -> None:
-        only = _only(schemas)
+        only = only_of(schemas)
         if only is None:
             self._problem(path, "more than one" if isinstance(schemas, list) and len(schemas) > 1 else "no schema")
         elif len(pending) > DEEPEST:
@@ -238,39 +238,11 @@ class _Strictness:
 
     def _target(self, ref: Any, path: str, followed: list[str]) -> tuple[Mapping[str, Any], str] | None:
         """The definition that a reference is to, and its path; None, and a problem, if it leads nowhere."""
-        found = self._find(ref)
-        if not isinstance(found, str) and (ref in followed or self._is_endless(ref)):
-            found = "leads to itself"
+        found = "leads to itself" if ref in followed else self._definitions.target(ref)
         if isinstance(found, str):
             self._problem(path, found)
             return None
         return found
-
-    def _is_endless(self, ref: Any) -> bool:
-        """Whether a reference leads to one after another and never to a type."""
-        seen: set[str] = set()
-        while isinstance(ref, str) and ref not in seen:
-            seen.add(ref)
-            found = self._find(ref)
-            ref = None if isinstance(found, str) else _reference_of(found[0])
-        return isinstance(ref, str)
-
-    def _find(self, ref: Any) -> tuple[Mapping[str, Any], str] | str:
-        """The definition that a reference is to, and its path; or why there is none."""
-        if not isinstance(ref, str):
-            return "no text"
-        if ref == "#":
-            return self._root, "$"
-        if not ref.startswith("#"):
-            return "another document"
-        # A pointer into anything else than the definitions would miss what is merged away, or renamed.
-        steps = [unquote(step).replace("~1", "/").replace("~0", "~") for step in ref[1:].split("/")]
-        if len(steps) == 3 and not steps[0] and steps[1] in _DEFINITIONS:  # noqa: PLR2004  "", "$defs", a name
-            definitions = self._root.get(steps[1])
-            definition = definitions.get(steps[2]) if isinstance(definitions, Mapping) else None
-            if isinstance(definition, Mapping):
-                return definition, f"$.{steps[1]}.{steps[2]}"
-        return "leads to no definition"
 
 
 def _said(schema: Mapping[str, Any], path: str, *, is_merged: bool) -> _Members:
@@ -278,24 +250,8 @@ def _said(schema: Mapping[str, Any], path: str, *, is_merged: bool) -> _Members:
     return {
         keyword: (value, path)
         for keyword, value in schema.items()
-        if not (keyword in _ANNOTATIONS or keyword.startswith("x-") or (is_merged and keyword in _DEFINITIONS))
+        if not (keyword in _ANNOTATIONS or keyword.startswith("x-") or (is_merged and keyword in DEFINITIONS))
     }
-
-
-def _only(schemas: Any) -> Mapping[str, Any] | None:
-    """The schema in an ``allOf`` of one; None if it is not one."""
-    is_one = isinstance(schemas, list) and len(schemas) == 1 and isinstance(schemas[0], Mapping)
-    return schemas[0] if is_one else None
-
-
-def _reference_of(schema: Mapping[str, Any]) -> Any:
-    """The reference that a schema is, or that its only ``allOf`` is."""
-    for _ in range(DEEPEST):
-        only = _only(schema.get("allOf"))
-        if "$ref" in schema or only is None:
-            break
-        schema = only
-    return schema.get("$ref")
 
 
 def _is_of(strict: Mapping[str, Any], kind: str) -> bool:
