@@ -57,6 +57,8 @@ _CUT = {
     ),
 }
 _MOST_NAMES = 20
+_NOT_RUN = "the run ended before the call was run"
+_UNKNOWN = "the run ended while the call was being run, and whether it took effect is not known"
 
 
 @dataclass(eq=False)
@@ -169,13 +171,13 @@ class Loop:
             _cancelled=lambda: task.is_given_up,
         )
 
-    def answer(self, given_up: str = "the call was not run") -> list[ToolLoopEvent]:
-        """The calls are answered as their tasks came out; those that did not, with the words given."""
+    def answer(self) -> list[ToolLoopEvent]:
+        """The calls are answered as their tasks came out; those that did not, by what is known of them."""
         events: list[ToolLoopEvent] = []
         tasks, self.tasks = self.tasks, []
         for task in tasks:
             if not task.is_settled:
-                task.fail(given_up)
+                task.fail(_UNKNOWN if task.is_given_up else _NOT_RUN)
             self._answer(task, events)
         self.is_over = self.is_forced
         return events

@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_NOT_RUN = "the run ended before the call was run"
-_STOPPED = "the run was stopped before the call came to its end"
-
 
 class Run(EventEmitter):
     """What both runners know without waiting."""
@@ -171,7 +168,7 @@ class Run(EventEmitter):
             self._put_last(ErrorEvent(error, _frame_of(error)))
 
     def _end_aborted(self) -> None:
-        self._loop.answer(_STOPPED)
+        self._loop.answer()
         error = APIUserAbortError("the run was aborted")
         error.completion = self._latest
         self._fail(error)
@@ -196,7 +193,7 @@ class Run(EventEmitter):
     def _conclude_calls(self) -> None:
         """Answer the calls; what is to be raised is, once the answers were delivered."""
         tasks = self._loop.tasks
-        self._batch += self._loop.answer(_STOPPED if self._is_aborted else _NOT_RUN)
+        self._batch += self._loop.answer()
         failure = next((task.raises for task in tasks if task.raises is not None), None)
         if failure is not None and self._failure is None:
             self._failure = failure

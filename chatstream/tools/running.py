@@ -122,6 +122,7 @@ class Crew:
             try:
                 _settle(task, *_called_at_once(task, context))
             finally:
+                task.is_given_up = True
                 self._changed.acquire()
             return
         self._running[task] = math.inf if timeout is None else time.monotonic() + timeout
@@ -134,6 +135,7 @@ class Crew:
     def _work(self, task: Task, context: ToolContext[Any]) -> None:
         came_out = _called_at_once(task, context)
         with self._changed:
+            task.is_given_up = True
             if self._running.pop(task, None) is not None and not self._is_stopped:
                 self._finished.append((task, *came_out))
                 self._changed.notify_all()
