@@ -118,7 +118,7 @@ class Choice:
         """Run the message kept aside through as one delta, if nothing was streamed."""
         message, self._aside = self._aside, None
         if message is not None and not self.streamed:
-            self._add_delta(message, logprobs, out)
+            self._add_delta(_with_places(message), logprobs, out)
 
     def _add_delta(self, delta: dict[str, Any], logprobs: Any, out: list[ChatStreamEvent]) -> None:
         """The fields in the order of their events; then those that bring none about."""
@@ -215,7 +215,9 @@ class Choice:
         if lost:
             out.append(ContentDeltaEvent(self.index, lost, text, text.length, self.readers.has_format))
         content = text.read()
-        if self.finish_reason not in _UNUSABLE:
+        # Who refuses in the middle of an answer leaves half a text behind, which nobody meant to be read.
+        refused = "refusal" in self._begun or "refusal" in self._done
+        if self.finish_reason not in _UNUSABLE and not refused:
             self.parsed = self.readers.read_content(content)
         out.append(ContentDoneEvent(self.index, content, copied(self.parsed)))
 
@@ -403,3 +405,12 @@ class Choice:
         if not self._logprobs and not others:
             return None
         return {"content": self._logprobs.get("content"), "refusal": self._logprobs.get("refusal"), **others}
+
+
+def _with_places(message: dict[str, Any]) -> dict[str, Any]:
+    """A whole message whose calls are told apart by their places: two that share an id, or an index, are two."""
+    calls = message.get("tool_calls")
+    if type(calls) is not list:
+        return message
+    placed = [{**call, "index": at} if type(call) is dict else call for at, call in enumerate(calls)]
+    return {**message, "tool_calls": placed}

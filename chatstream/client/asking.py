@@ -164,7 +164,10 @@ def _both_sides(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     wanted = params.pop("response_format", None)
     if wanted is not None:
         # What can be written as JSON is judged with the rest of the body.
-        wanted = wanted if isinstance(wanted, str | float | Mapping | Sequence) else output_format(wanted)
+        if isinstance(wanted, Mapping):
+            wanted = dict(wanted)  # readers tell it by that
+        elif not isinstance(wanted, str | int | float | Sequence):
+            wanted = output_format(wanted)
         params["response_format"] = getattr(wanted, "param", wanted)
         reading["response_format"] = wanted
     return params, reading

@@ -7,12 +7,13 @@ made anew for each round, so that the history is checked as what is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chatstream.client.asking import round_call
 from chatstream.client.patience import Stop
 from chatstream.errors import ParameterError
+from chatstream.parser import ChatStreamParser
 from chatstream.tools.loop import Loop
 from chatstream.tools.results import MAX_RESULT
 from chatstream.tools.toolbox import Toolbox
@@ -45,13 +46,16 @@ class Rounds:
     ) -> None:
         if not isinstance(stream, bool):
             raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
-        if arguments.get("n") not in {None, 1}:
+        if arguments.get("n") not in (None, 1):  # in a tuple: what was given may be unhashable
             raise ParameterError("n: a tool loop goes on from one answer, so that n can only be 1", param="n")
         toolbox = Toolbox(tools or (), functions or (), allow_async=allow_async)
         self.streams: bool = stream
         self._defaults = defaults
         self._model = model
-        self._arguments = dict(arguments)
+        # Each round reads them anew, and an iterator could be read once.
+        self._arguments = {
+            name: list(value) if isinstance(value, Iterator) else value for name, value in arguments.items()
+        }
         self._added: dict[str, Any] = {}
         if toolbox.params:
             self._added["tools"] = toolbox.params
@@ -67,11 +71,19 @@ class Rounds:
             is_forced=_is_forced(arguments),
             context=context,
         )
-        self.call(self.loop.messages)  # what is wrong with it is told now
+        _, reading = self.call(self.loop.messages)  # what is wrong with it is told now,
+        ChatStreamParser(**reading)  # and here what is wrong with how it would be read
 
     def call(self, messages: list[Any]) -> tuple[Call, dict[str, Any]]:
         """The call that asks for an answer to these messages, and how that is to be read."""
-        return round_call(self._defaults, messages, self._model, self._arguments, self._added, streams=self.streams)
+        arguments, number = self._arguments, len(self.loop.completions)
+        key = arguments.get("idempotency_key")
+        if isinstance(key, str) and number:
+            # A service that sees the same key again gives the same answer again, and this is another question.
+            arguments = {**arguments, "idempotency_key": f"{key}-{number + 1}"}
+        if not self.streams:  # a whole answer that was cut is none, and does not tell later that it was
+            arguments = {**arguments, "allow_incomplete": False}
+        return round_call(self._defaults, messages, self._model, arguments, self._added, streams=self.streams)
 
 
 def at_least_one(name: str, number: object) -> int:

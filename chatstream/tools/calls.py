@@ -8,6 +8,7 @@ a text that is missing is empty.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,9 +16,14 @@ from chatstream.jsontext import write_json
 from chatstream.types import WireModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatstream.types import ChatCompletionMessage
 
-__all__ = ["CallType", "ToolCall", "answer_to", "calls_of"]
+__all__ = ["CallType", "ToolCall", "answer_to", "calls_of", "said_again"]
+
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_NAME = 64
 
 CallType: TypeAlias = Literal["function", "custom", "function_call"]
 
@@ -53,10 +59,35 @@ def calls_of(message: ChatCompletionMessage) -> list[ToolCall]:
     return calls
 
 
+def said_again(message: ChatCompletionMessage, calls: Sequence[ToolCall]) -> dict[str, Any]:
+    """The message as a part of the next request, valid there whatever it was: what its calls lack is filled in."""
+    param: Any = message.to_param()
+    param["role"] = "assistant"
+    # Always as many, since both go by the same: see above.
+    for entry, call in zip(param.get("tool_calls", ()), calls, strict=False):
+        told, text = entry.get(call.type), "input" if call.type == "custom" else "arguments"
+        described = told if isinstance(told, dict) else {}
+        for kind in ("function", "custom"):
+            entry.pop(kind, None)
+        entry |= {"id": call.id, "type": call.type}
+        entry[call.type] = {**described, "name": _sendable(call.name), text: call.arguments}
+    older = calls[-1] if calls and calls[-1].type == "function_call" else None
+    if older is not None:
+        param["function_call"] = {"name": _sendable(older.name), "arguments": older.arguments}
+    if param["content"] is None and not param.keys() & {"tool_calls", "function_call", "refusal", "audio"}:
+        param["content"] = ""
+    return param  # type: ignore[no-any-return]  # a dict, as to_param gives it
+
+
+def _sendable(name: str) -> str:
+    """A name as the API takes it back: models make up others, such as ``functions.weather``."""
+    return _UNFIT.sub("_", name)[:_LONGEST_NAME] or "unknown"
+
+
 def answer_to(call: ToolCall, content: str) -> dict[str, Any]:
     """The message that answers a call: of the role tool, or of the role function for the older form."""
     if call.type == "function_call":
-        return {"role": "function", "name": call.name, "content": content}
+        return {"role": "function", "name": _sendable(call.name), "content": content}
     return {"role": "tool", "tool_call_id": call.id, "content": content}
 
 

@@ -32,7 +32,7 @@ from chatstream.events import (
 )
 from chatstream.partial_json import read_whole_object
 from chatstream.structured import ToolContext
-from chatstream.tools.calls import answer_to, calls_of
+from chatstream.tools.calls import answer_to, calls_of, said_again
 from chatstream.tools.results import Failure, content_of, told, unfit
 from chatstream.tools.usage import added_up
 from chatstream.types import ChatCompletionMessageFunctionToolCall
@@ -127,7 +127,7 @@ class Loop:
             kind, problem = _CUT[finish_reason]
             raise kind(problem, completion=completion)
         self.completions.append(completion)
-        param = message.to_param()
+        param: Any = said_again(message, calls)
         self.messages.append(param)
         self.tasks = [self._task(call) for call in calls]
         self.is_over = not calls
@@ -175,15 +175,18 @@ class Loop:
         """The calls are answered as their tasks came out; those that did not, by what is known of them."""
         events: list[ToolLoopEvent] = []
         tasks, self.tasks = self.tasks, []
+        self.is_over = self.is_forced
+        escaped: list[BaseException] = []
         for task in tasks:
             if not task.is_settled:
                 task.fail(_UNKNOWN if task.is_given_up else _NOT_RUN)
-            self._answer(task, events)
-        self.is_over = self.is_forced
+            self._answer(task, events, escaped)
+        if escaped:  # now that each call is answered
+            raise escaped[0]
         return events
 
-    def _answer(self, task: Task, events: list[ToolLoopEvent]) -> None:
-        content = self._content(task)
+    def _answer(self, task: Task, events: list[ToolLoopEvent], escaped: list[BaseException]) -> None:
+        content = self._content(task, escaped)
         call = task.call
         problem = None if task.failure is None else task.failure.text
         self.answered = FunctionToolCallResultEvent(call.id, call.name, content, problem)
@@ -191,12 +194,15 @@ class Loop:
         self.messages.append(param)
         events += (self.answered, MessageEvent(param))
 
-    def _content(self, task: Task) -> str:
+    def _content(self, task: Task, escaped: list[BaseException]) -> str:
         if task.failure is None:
             try:
                 return content_of(task.result, self.max_result)
             except Exception as error:  # noqa: BLE001  a result is somebody's, and so are the methods that write it
                 task.fail_by(error)
+            except BaseException as error:  # noqa: BLE001  as above, or Ctrl-C: raised when all calls are answered
+                task.fail(_UNKNOWN)
+                escaped.append(error)
         failure: Any = task.failure
         return content_of(f"Error: {failure.text}", self.max_result)
 

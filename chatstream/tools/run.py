@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from chatstream.emitter import EventEmitter, is_coroutine
 from chatstream.ends import StreamEnd
-from chatstream.errors import APIUserAbortError, ChatStreamError, OutputParseError, StreamConsumedError
+from chatstream.errors import (
+    APIUserAbortError,
+    ChatStreamError,
+    IncompleteStreamError,
+    OutputParseError,
+    StreamConsumedError,
+)
 from chatstream.events import (
     EVENT_TYPES,
     LOOP_EVENT_TYPES,
@@ -114,6 +120,13 @@ class Run(EventEmitter):
         self._unsubscribe(event, listener)
         return self
 
+    def _call(self, call: Callable[[Any], object], event: ToolLoopEvent) -> Any:
+        """What the listeners gave for an event."""
+        try:
+            return call(event)
+        except (StopIteration, StopAsyncIteration) as error:  # in an iterator these mean something else
+            raise RuntimeError(f"a listener for {event.type!r} raised {type(error).__name__}") from error
+
     # The steps that need no waiting
 
     def _check_open(self) -> None:
@@ -135,7 +148,10 @@ class Run(EventEmitter):
             self._raise_failure()
 
     def _raise_failure(self) -> None:
-        if self._failure is not None and not self._batch:
+        if isinstance(self._failure, StopIteration | StopAsyncIteration):  # in an iterator these mean something else
+            problem = f"a tool or a hook raised {type(self._failure).__name__}"
+            raise RuntimeError(problem) from self._failure  # noqa: TRY004  no wrong type: somebody's exception
+        if self._failure is not None:
             raise self._failure
         if isinstance(self._terminal, ErrorEvent | AbortEvent):
             raise self._terminal.error
@@ -149,6 +165,8 @@ class Run(EventEmitter):
         finished = all(choice.finish_reason for choice in completion.choices)
         self._end_event = ended or EndEvent(StreamEnd("complete", finish_seen=finished), Whole(completion))
         try:
+            if ended is not None and ended.end.kind == "incomplete" and _calls(completion):
+                raise IncompleteStreamError("the answer was cut, and it calls tools", completion=completion)
             self._batch += self._loop.take(completion)
         except ChatStreamError as error:
             self._fail(error)
@@ -156,7 +174,7 @@ class Run(EventEmitter):
     def _take_failure(self, error: ChatStreamError) -> None:
         """A completion did not come about, unless all that is wrong with it is what it says beside its calls."""
         said = error.completion if isinstance(error, OutputParseError) else None
-        if said is not None and said.choices and calls_of(said.choices[0].message):
+        if said is not None and _calls(said):
             self._take(build(ParsedChatCompletion[Any], said.model_dump()), None)
         else:
             self._fail(error)
@@ -225,6 +243,10 @@ class Run(EventEmitter):
 
     def _result(self) -> str | None:
         return None if self._loop.answered is None else self._loop.answered.content
+
+
+def _calls(completion: ChatCompletion) -> list[ToolCall]:
+    return calls_of(completion.choices[0].message) if completion.choices else []
 
 
 def _frame_of(error: ChatStreamError) -> Whole | None:

@@ -122,7 +122,7 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         self._note(event)
         call = self.active.get(event.type)
         if call is not None:
-            result = call(event)
+            result = self._call(call, event)
             if result is not None and is_coroutine(result):
                 raise self._unawaited(event, result)
         return event
@@ -338,7 +338,7 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         self._note(event)
         call = self.active.get(event.type)
         if call is not None:
-            result = call(event)
+            result = self._call(call, event)
             if result is not None and is_coroutine(result):
                 await result
         return event

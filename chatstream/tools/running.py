@@ -56,9 +56,12 @@ def _called(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | Non
 def _called_at_once(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | None]:
     """The same, where nobody can await."""
     result, error = _called(task, context)
-    if is_coroutine(result):
-        result.close()
-        return None, TypeError(f"{task.call.name} is async: use AsyncChatClient, which awaits it")
+    try:
+        if is_coroutine(result):
+            result.close()
+            return None, TypeError(f"{task.call.name} is async: use AsyncChatClient, which awaits it")
+    except Exception as raised:  # noqa: BLE001  what it gave may refuse to be looked at
+        return None, raised
     return result, error
 
 
@@ -202,9 +205,9 @@ class _AsyncCrew:
             result, error = await anyio.to_thread.run_sync(
                 _called, task, context, abandon_on_cancel=True, limiter=self._limiter
             )
-        if error is not None or not inspect.isawaitable(result):
-            return result, error
+        if error is not None:
+            return None, error
         try:
-            return await result, None
+            return await result if inspect.isawaitable(result) else result, None
         except Exception as raised:  # noqa: BLE001  a tool is somebody's code: anything may come
             return None, raised

@@ -726,6 +726,98 @@ async def test_the_older_form_is_dispatched_likewise(way):
     assert is_valid(runner)
 
 
+@every_way
+async def test_whatever_a_model_calls_the_history_can_be_sent(way):
+    calls = [function("functions.weather"), function(""), function("x" * 200)]
+    runner = way.runner([says(None, *calls), says(None)], [weather])
+    await got(runner.until_done())
+    names = [call["function"]["name"] for call in runner.messages[1]["tool_calls"]]
+    assert names == ["functions_weather", "unknown", "x" * 64]
+    assert "'functions.weather'" in answers(runner)[0]
+    assert runner.messages[-1] == {"role": "assistant", "content": ""}
+    assert is_valid(runner)
+    older = says(function_call={"name": "a b", "arguments": "{"}, finish="function_call")
+    runner = way.runner([older, says(".")], functions=[weather])
+    await got(runner.until_done())
+    assert runner.messages[1]["function_call"] == {"name": "a_b", "arguments": "{"}
+    assert is_valid(runner)
+
+
+class Proxy:
+    def __getattr__(self, name):
+        raise ConnectionError("the backend is down")
+
+
+@every_way
+async def test_results_that_refuse_to_be_looked_at_are_failures(way):
+    def proxy() -> object:
+        return Proxy()
+
+    runner = way.runner([says(None, function("proxy")), says(".")], [proxy])
+    await got(runner.until_done())
+    assert answers(runner)[0].startswith("Error: ")
+
+
+@every_way
+async def test_who_is_interrupted_while_results_are_written_has_a_valid_history(way):
+    def interrupt() -> object:
+        def generate():
+            yield 1
+            raise KeyboardInterrupt
+
+        return generate()
+
+    calls = [function("interrupt"), function("weather", '{"city": "Oslo"}')]
+    runner = way.runner([says(None, *calls)], [interrupt, weather])
+    with pytest.raises(KeyboardInterrupt):
+        await got(runner.until_done())
+    assert answers(runner)[1] == "sunny in Oslo"
+    assert is_valid(runner)
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+@every_way
+async def test_nothing_ends_a_loop_by_what_it_raises(way, kind):
+    def fails(*_: object) -> None:
+        raise kind
+
+    @function_tool(on_error="raise")
+    def tool() -> None:
+        raise kind
+
+    for options in (
+        {"tools": [tool]},
+        {"tools": [weather], "before_call": fails},
+        {"tools": [weather], "after_call": fails},
+    ):
+        name = options["tools"][0].__name__
+        runner = way.runner([says(None, function(name, '{"city": "Oslo"}' if name == "weather" else "{}"))], **options)
+        with pytest.raises(RuntimeError, match=f"raised {kind.__name__}"):
+            await events_of(runner)
+    runner = way.runner(TWO, [weather]).on("message", fails)
+    with pytest.raises(RuntimeError, match=f"a listener for 'message' raised {kind.__name__}"):
+        await events_of(runner)
+
+
+@every_way
+async def test_a_cut_answer_that_is_let_pass_has_no_calls_to_run(way):
+    if not way.streams:
+        return
+    kind = AsyncChatCompletionStream if way.is_async else ChatCompletionStream
+    for turn, runs in (
+        (says("Hello.", cut=1), True),
+        (says(None, function("weather", '{"city": "Oslo"}'), cut=1), False),
+    ):
+        runner = way.runner([turn], [weather])
+        chunks = chunks_of(turn["completion"])[:-1]
+        runner.script._stream = lambda turn, chunks=chunks: kind(chunks, allow_incomplete=True)
+        if runs:
+            assert await got(runner.final_content()) == "Hello."
+        else:
+            with pytest.raises(IncompleteStreamError, match="calls tools"):
+                await got(runner.until_done())
+
+
 # Stopping
 
 
