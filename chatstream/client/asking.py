@@ -22,7 +22,7 @@ from chatstream.client.call import (
 from chatstream.client.settings import path_of
 from chatstream.ends import Limits
 from chatstream.errors import ParameterError
-from chatstream.structured import FunctionTool, function_tool, output_format
+from chatstream.structured import FunctionTool, output_format, tool_at
 from chatstream.types.params.create import BareCompletionParams
 from chatstream.types.params.formats import ResponseFormat
 from chatstream.types.params.tools import ChatCompletionToolUnionParam, LegacyFunctionParam
@@ -177,8 +177,7 @@ def _both_tools(tools: object) -> tuple[Any, list[Any]]:
     """The tools as they are sent, and as what reads the arguments of their calls."""
     if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
         return tools, []  # told when the body is checked
-    made = (Mapping, FunctionTool)
-    given = [function_tool(tool) if callable(tool) and not isinstance(tool, made) else tool for tool in tools]
+    given = [tool_at(f"tools[{index}]", tool) if callable(tool) else tool for index, tool in enumerate(tools)]
     return [tool.to_param() if isinstance(tool, FunctionTool) else tool for tool in given], given
 
 

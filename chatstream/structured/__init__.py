@@ -8,6 +8,6 @@ needs pydantic, so nothing loads it but use.
 
 from chatstream.structured.context import ToolContext
 from chatstream.structured.formats import OutputFormat, output_format
-from chatstream.structured.functions import FunctionTool, function_tool
+from chatstream.structured.functions import FunctionTool, function_tool, tool_at
 
-__all__ = ["FunctionTool", "OutputFormat", "ToolContext", "function_tool", "output_format"]
+__all__ = ["FunctionTool", "OutputFormat", "ToolContext", "function_tool", "output_format", "tool_at"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatstream.structured.context import ToolContext
     from chatstream.types import ChatCompletionFunctionToolParam
 
-__all__ = ["FunctionTool", "function_tool"]
+__all__ = ["FunctionTool", "function_tool", "tool_at"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,6 +175,18 @@ def function_tool(model_or_function: Any = None, /, **options: Any) -> Any:
     if model_or_function is None:
         return functools.partial(_made, **options)
     return _made(model_or_function, **options)
+
+
+def tool_at(where: str, function: Any) -> FunctionTool[Any, Any]:
+    """The tool that a function or a model is or becomes; what is wrong with it is told with its place."""
+    if isinstance(function, FunctionTool):
+        return function
+    try:
+        return _made(function)
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error.message}", param=where, code=error.code) from None
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
 
 
 def _made(function: Any, **options: Any) -> FunctionTool[Any, Any]:

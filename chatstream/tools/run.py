@@ -68,6 +68,9 @@ class Run(EventEmitter):
         allow_async: bool,
     ) -> None:
         super().__init__(allow_async=allow_async)
+        for name, hook in (("before_call", before_call), ("after_call", after_call)):
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name}: expected a function, got {type(hook).__name__}")
         self._loop = loop
         self._streams = streams
         self._at_once = max_concurrency

@@ -17,6 +17,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from chatstream.emitter import is_coroutine
@@ -96,16 +97,20 @@ class Crew:
         """Wait for them no longer; from any thread."""
         with self._changed:
             self._is_stopped = True
+            self._give_up()
             self._changed.notify_all()
 
     def run(self) -> None:
         """Run them all; returns when each is settled, or when it is stopped."""
-        try:
-            with self._changed:
+        with self._changed:
+            try:
                 self._run()
-        finally:
-            for task in self._running:
-                task.is_given_up = True
+            finally:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        for task in self._running:
+            task.is_given_up = True
 
     def _run(self) -> None:
         while self._finished or ((self._waiting or self._running) and not self._is_stopped):
@@ -120,20 +125,24 @@ class Crew:
     def _begin(self, task: Task) -> None:
         timeout = None if task.tool is None else task.tool.timeout
         context = self._context_of(task)
-        if self._at_once == 1 and timeout is None:
-            self._changed.release()  # so that the run can be stopped meanwhile
-            try:
-                _settle(task, *_called_at_once(task, context))
-            finally:
-                task.is_given_up = True
-                self._changed.acquire()
-            return
         self._running[task] = math.inf if timeout is None else time.monotonic() + timeout
+        if self._at_once == 1 and timeout is None:
+            self._call_here(task, context)
+            return
         # The caller's context variables hold in it, and it keeps no process alive that wants to end.
         thread = threading.Thread(
             target=copy_context().run, args=(self._work, task, context), name=f"tool {task.call.name}", daemon=True
         )
         thread.start()
+
+    def _call_here(self, task: Task, context: ToolContext[Any]) -> None:
+        self._changed.release()  # so that the run can be stopped meanwhile
+        try:
+            _settle(task, *_called_at_once(task, context))
+        finally:
+            self._changed.acquire()
+            task.is_given_up = True
+            del self._running[task]
 
     def _work(self, task: Task, context: ToolContext[Any]) -> None:
         came_out = _called_at_once(task, context)
@@ -177,6 +186,8 @@ class _AsyncCrew:
     async def work(self, scope: anyio.CancelScope) -> None:
         """Run what is not running yet; an exception that is to end more than a tool ends all of them."""
         for task in self._remaining:
+            # Or an async tool would run as far as its first wait although nobody waits for it any more.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             try:
                 await self._run_in_time(task)
             except anyio.get_cancelled_exc_class():
@@ -184,16 +195,23 @@ class _AsyncCrew:
                 if anyio.current_effective_deadline() == -math.inf:
                     raise
                 task.fail("CancelledError: what the tool waited for was cancelled")
+                # Or all tasks there are, as a program ends: then whoever waits for this one hears of it in this turn.
+                await anyio.lowlevel.checkpoint()
             except BaseException as error:  # noqa: BLE001  raised as it is, and not in a group
                 self.escaped = error
                 scope.cancel()
+                return
             finally:
                 task.is_given_up = True
 
     async def _run_in_time(self, task: Task) -> None:
         timeout = None if task.tool is None else task.tool.timeout
-        with anyio.move_on_after(timeout) as scope:
-            _settle(task, *await self._called(task))
+        try:
+            with anyio.move_on_after(timeout) as scope:
+                _settle(task, *await self._called(task))
+        except Exception as error:  # noqa: BLE001  what is left of a tool's group when the timeout was taken out of it
+            task.fail_by(error)
+            return
         if scope.cancelled_caught:
             _too_late(task)
 

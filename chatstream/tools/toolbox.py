@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chatstream.errors import ParameterError
 from chatstream.jsontext import copied
-from chatstream.structured import FunctionTool, function_tool
+from chatstream.structured import FunctionTool, tool_at
 from chatstream.structured.signatures import whole
 from chatstream.tools.callables import ByName, WithValue, is_async
 
@@ -129,7 +129,7 @@ def _function_tool(given: Any, where: str) -> Tool:
     """A tool that describes itself."""
     if not callable(given):
         raise TypeError(f"{where}: expected {_TAKEN}, got {type(given).__name__}")
-    tool: FunctionTool[..., Any] = given if isinstance(given, FunctionTool) else function_tool(given)
+    tool: FunctionTool[..., Any] = tool_at(where, given)
     if not tool.can_run:
         raise TypeError(f"{where}: {tool.name}: its class has no __call__, so there is nothing to run")
     return Tool(
