@@ -10,7 +10,6 @@ for all, so that nothing has to be counted: what it has left is what has not bee
 from __future__ import annotations
 
 import threading
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chatstream.ends import StreamEnd
@@ -307,9 +306,10 @@ class Reading:
         """The whole completion, with what the response format and the tools made of it."""
         from chatstream.types import build
         from chatstream.types.answer import answered
+        from chatstream.types.parsed import parsed_anything
 
         self.raise_failure()
-        completion = build(_parsed_completion(), self.parser.parsed_values())
+        completion = build(parsed_anything(), self.parser.parsed_values())
         info = None if self.about is None else self.about.response
         return completion if info is None else answered(completion, info)
 
@@ -335,14 +335,6 @@ class Reading:
 def _is_function(tool: Any) -> bool:
     """Whether it is a function to make a tool of: models read arguments as they are."""
     return callable(tool) and not hasattr(tool, "model_validate_json")
-
-
-@cache
-def _parsed_completion() -> type[ParsedChatCompletion[Any]]:
-    """The class of completions with anything parsed, held: pydantic lets go of it, and takes 4 ms to make it again."""
-    from chatstream.types import ParsedChatCompletion
-
-    return ParsedChatCompletion[Any]
 
 
 def _abort_instead(undelivered: list[ChatStreamEvent]) -> AbortEvent:

@@ -23,13 +23,15 @@ from chatstream.errors import (
 from chatstream.events import ErrorEvent
 from chatstream.jsontext import read_json
 from chatstream.parser import ChatStreamParser
-from chatstream.types import ChatCompletion, ParsedChatCompletion, build
+from chatstream.types import ChatCompletion, build
 from chatstream.types.answer import AnswerModel, answered
 from chatstream.types.pages import CursorPage
+from chatstream.types.parsed import parsed_anything
 from chatstream.verdict import not_a_stream
 
 if TYPE_CHECKING:
     from chatstream.events import ChatStreamEvent
+    from chatstream.types import ParsedChatCompletion
     from chatstream.types.answer import ResponseInfo
 
 __all__ = ["CompletionBody", "ObjectBody"]
@@ -84,7 +86,7 @@ class CompletionBody:
     def read_parsed(self, info: ResponseInfo) -> ParsedChatCompletion[Any]:
         """The completion, with what the response format and the tools made of it; raises likewise."""
         self._judge(info)
-        return answered(build(ParsedChatCompletion[Any], self._parser.parsed_values()), info)
+        return answered(build(parsed_anything(), self._parser.parsed_values()), info)
 
     def _judge(self, info: ResponseInfo) -> None:
         self._note(self._parser.close())

@@ -24,19 +24,19 @@ from chatstream.client.asking import (
 from chatstream.client.chunk_stream import AsyncChunkStream
 from chatstream.client.pages import AsyncCursorPage, AsyncPages, asking_on, page_of
 from chatstream.client.requested import AsyncRequestSource
-from chatstream.client.rounds import AsyncWholeRequest, Rounds, at_least_one
+from chatstream.client.rounds import Rounds, WholeRequest, checked_count
 from chatstream.stream import AsyncChatCompletionStream
 from chatstream.tools.runner import AsyncToolRunner
 from chatstream.types import ChatCompletion, ChatCompletionDeleted, ChatCompletionStoreMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from typing_extensions import Unpack
 
     from chatstream.client.async_sending import AsyncSender
     from chatstream.client.call import Defaults, RequestOptions
-    from chatstream.tools import RunnableTool, ToolCall
+    from chatstream.tools import AfterCall, BeforeCall, RunnableTool
     from chatstream.types import (
         ChatCompletionMessageLike,
         ChatModel,
@@ -230,19 +230,27 @@ class AsyncCompletions:
         response_format: FormatLike[Any] | None = None,
         max_chat_completions: int = 10,
         max_concurrency: int = 8,
-        before_call: Callable[[ToolCall], Any] | None = None,
-        after_call: Callable[[ToolCall, Any], Any] | None = None,
+        before_call: BeforeCall | None = None,
+        after_call: AfterCall | None = None,
         context: Any = None,
         **params: Unpack[RunOptions],
     ) -> AsyncToolRunner:
         """A run of the tool loop: the model is asked, the calls of its answer are run, until it calls no more.
 
-        It begins when it is read; nothing is sent before. ``tools`` are functions, `function_tool`s, or dicts with a
-        callable; async ones run in the loop that is there, sync ones in threads.
-        At most ``max_concurrency`` calls of a message run at once, and ``max_chat_completions`` requests are made:
-        beyond them ToolLoopLimitError is raised, the history attached. ``before_call(call)`` may give a result to use
-        instead, or `Deny`; ``after_call(call, result)`` another result; ``context`` goes to tools that take a
-        `ToolContext`. Everything else is as in ``create``, for each of the requests.
+        It begins when it is read; nothing is sent before. ``tools`` are functions, `function_tool`s, pydantic models
+        with a ``__call__``, or dicts with a callable in them: async ones run in the loop that is there, sync ones in
+        threads.
+        ``functions`` is the older form. With ``stream=True`` the events of each answer come as it does, else each
+        answer is there at once.
+
+        At most ``max_concurrency`` calls of a message run at once, and at most ``max_chat_completions`` requests are
+        made; past that, ToolLoopLimitError with the history. ``before_call(call)`` is asked about each call that can be
+        run, and may give a result to use instead, or `Deny`; ``after_call(call, result)`` is told each result, and may
+        give another. None changes nothing, and neither hears of a call that failed. ``context`` goes to tools with a
+        parameter annotated `ToolContext`.
+
+        Raises TypeError or ValueError, naming it, for what is wrong with an argument. Everything else is as in
+        ``create``, for each of the requests.
         """
         rounds = Rounds(
             self._defaults,
@@ -257,17 +265,17 @@ class AsyncCompletions:
             allow_async=True,
         )
 
-        def ask(messages: list[Any]) -> AsyncChatCompletionStream | AsyncWholeRequest:
+        def ask(messages: list[Any]) -> AsyncChatCompletionStream | WholeRequest[Awaitable[ParsedChatCompletion[Any]]]:
             call, reading = rounds.call(messages)
             if rounds.streams:
                 return AsyncChatCompletionStream(AsyncRequestSource(self._sender, call), **reading)
-            return AsyncWholeRequest(self._sender, call, reading)
+            return WholeRequest(lambda stop: self._sender.parse(call, reading, stop))
 
         return AsyncToolRunner(
             ask,
             rounds.loop,
             streams=rounds.streams,
-            max_concurrency=at_least_one("max_concurrency", max_concurrency),
+            max_concurrency=checked_count("max_concurrency", max_concurrency),
             before_call=before_call,
             after_call=after_call,
         )

@@ -7,8 +7,8 @@ made anew for each round, so that the history is checked as what is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from chatstream.client.asking import round_call
 from chatstream.client.patience import Stop
@@ -19,12 +19,13 @@ from chatstream.tools.results import MAX_RESULT
 from chatstream.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from chatstream.client.async_sending import AsyncSender
-    from chatstream.client.call import Call, Defaults
-    from chatstream.client.sending import Sender
-    from chatstream.types import ParsedChatCompletion
+    from collections.abc import Callable
 
-__all__ = ["AsyncWholeRequest", "Rounds", "WholeRequest"]
+    from chatstream.client.call import Call, Defaults
+
+__all__ = ["Rounds", "WholeRequest", "checked_count"]
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Rounds:
@@ -47,7 +48,7 @@ class Rounds:
         if not isinstance(stream, bool):
             raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
         if arguments.get("n") not in (None, 1):  # in a tuple: what was given may be unhashable
-            raise ParameterError("n: a tool loop goes on from one answer, so that n can only be 1", param="n")
+            raise ParameterError("n: expected 1, as a tool loop goes on from one answer", param="n")
         toolbox = Toolbox(tools or (), functions or (), allow_async=allow_async)
         self.streams: bool = stream
         self._defaults = defaults
@@ -66,9 +67,9 @@ class Rounds:
         self.loop: Loop = Loop(
             list(messages),
             toolbox,
-            max_chat_completions=at_least_one("max_chat_completions", max_chat_completions),
+            max_chat_completions=checked_count("max_chat_completions", max_chat_completions),
             max_result=MAX_RESULT,
-            is_forced=_is_forced(arguments),
+            is_forced=_is_forced(arguments, toolbox),
             context=context,
         )
         _, reading = self.call(self.loop.messages)  # what is wrong with it is told now,
@@ -86,7 +87,7 @@ class Rounds:
         return round_call(self._defaults, messages, self._model, arguments, self._added, streams=self.streams)
 
 
-def at_least_one(name: str, number: object) -> int:
+def checked_count(name: str, number: object) -> int:
     """A number that counts something; TypeError or ValueError, naming it, for any other."""
     if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError(f"{name}: expected a whole number, got {type(number).__name__}")
@@ -95,50 +96,31 @@ def at_least_one(name: str, number: object) -> int:
     return number
 
 
-def _is_forced(arguments: Mapping[str, Any]) -> bool:
+def _is_forced(arguments: Mapping[str, Any], toolbox: Toolbox) -> bool:
     """Whether one tool must be called, and no other: it would be at each further request, too."""
     choice = arguments.get("tool_choice")
-    if isinstance(arguments.get("function_call"), Mapping):
-        return True
+    if choice == "required":
+        return len(toolbox.names) == 1
     if not isinstance(choice, Mapping):
-        return False
+        return isinstance(arguments.get("function_call"), Mapping)
     allowed = choice.get("allowed_tools")
     if isinstance(allowed, Mapping):
-        return allowed.get("mode") == "required" and len(allowed.get("tools", ())) == 1
+        tools = allowed.get("tools")
+        return allowed.get("mode") == "required" and isinstance(tools, Sequence) and len(tools) == 1
     return choice.get("type") in {"function", "custom"}
 
 
-class WholeRequest:
-    """A completion that is asked for as a whole."""
+class WholeRequest(Generic[R_co]):
+    """A completion that is asked for as a whole; ``parse`` asks for it, or gives what has to be awaited for it."""
 
-    def __init__(self, sender: Sender, call: Call, reading: Mapping[str, Any]) -> None:
-        self._sender = sender
-        self._call = call
-        self._reading = reading
+    def __init__(self, parse: Callable[[Stop], R_co]) -> None:
+        self._parse = parse
         self._stop = Stop()
 
-    def read(self) -> ParsedChatCompletion[Any]:
-        """Ask for it; raises a ChatStreamError if there is none."""
-        return self._sender.parse(self._call, self._reading, self._stop)
+    def read(self) -> R_co:
+        """What ``parse`` gives; raises a ChatStreamError if there is no completion."""
+        return self._parse(self._stop)
 
     def abort(self) -> None:
-        """Give it up, from any thread."""
-        self._stop.say()
-
-
-class AsyncWholeRequest:
-    """A completion that is asked for as a whole, with ``await``."""
-
-    def __init__(self, sender: AsyncSender, call: Call, reading: Mapping[str, Any]) -> None:
-        self._sender = sender
-        self._call = call
-        self._reading = reading
-        self._stop = Stop()
-
-    async def read(self) -> ParsedChatCompletion[Any]:
-        """Ask for it; raises a ChatStreamError if there is none."""
-        return await self._sender.parse(self._call, self._reading, self._stop)
-
-    def abort(self) -> None:
-        """Give it up."""
+        """Give it up; a sync one from any thread."""
         self._stop.say()

@@ -9,6 +9,7 @@ a text that is missing is empty.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from chatstream.types import ChatCompletionMessage
 
-__all__ = ["CallType", "ToolCall", "answer_to", "calls_of", "said_again"]
+__all__ = ["AfterCall", "BeforeCall", "CallType", "ToolCall", "answer_to", "calls_of", "said_again"]
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_NAME = 64
@@ -44,6 +45,11 @@ class ToolCall:
     name: str
     arguments: str
     parsed_arguments: Any = None
+
+
+# What a hook is: None changes nothing; before_call may give a result to use instead, or `Deny`, after_call another one.
+BeforeCall: TypeAlias = Callable[[ToolCall], Any]
+AfterCall: TypeAlias = Callable[[ToolCall, Any], Any]
 
 
 def calls_of(message: ChatCompletionMessage) -> list[ToolCall]:

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import (
-    ContentFilterFinishReasonError,
     IncompleteStreamError,
-    LengthFinishReasonError,
     OutputParseError,
     ToolLoopLimitError,
 )
@@ -35,7 +33,7 @@ from chatstream.structured import ToolContext
 from chatstream.tools.calls import answer_to, calls_of, said_again
 from chatstream.tools.results import Failure, content_of, told, unfit
 from chatstream.tools.usage import added_up
-from chatstream.types import ChatCompletionMessageFunctionToolCall
+from chatstream.verdict import FINISH_ERRORS
 
 if TYPE_CHECKING:
     from chatstream.events import ToolLoopEvent
@@ -45,20 +43,14 @@ if TYPE_CHECKING:
         CompletionUsage,
         ParsedChatCompletion,
         ParsedChatCompletionMessage,
+        ParsedChoice,
     )
 
 __all__ = ["Loop", "Task"]
 
-_CUT = {
-    "length": (LengthFinishReasonError, "the answer stopped at the token limit, within a tool call"),
-    "content_filter": (
-        ContentFilterFinishReasonError,
-        "a content filter stopped the answer, within a tool call",
-    ),
-}
 _MOST_NAMES = 20
 _NOT_RUN = "the run ended before the call was run"
-_UNKNOWN = "the run ended while the call was being run, and whether it took effect is not known"
+_UNSETTLED = "the run ended while the call was being run, and whether it took effect is not known"
 
 
 @dataclass(eq=False)
@@ -73,22 +65,29 @@ class Task:
     is_given_up: bool = False  # nobody waits for its tool any more
 
     def settle(self, result: Any) -> None:
-        """The result is this."""
+        """Settle it with this result."""
         self.result, self.is_settled = result, True
 
-    def fail(self, text: str, error: Exception | None = None) -> None:
-        """There is no result, and the model is told why."""
-        self.failure, self.is_settled = Failure(text, error), True
+    def replace(self, result: Any) -> None:
+        """Take another result for it, unless that is None."""
+        if result is not None:
+            self.result = result
 
-    def fail_by(self, error: Exception) -> None:
-        """The tool raised this."""
-        self.fail(told(error), error)
+    def fail(self, text: str, error: Exception | None = None) -> Failure:
+        """Settle it without a result: the model is told this text."""
+        self.failure, self.is_settled = Failure(text, error), True
+        return self.failure
+
+    def fail_by(self, error: Exception) -> Failure:
+        """Settle it by what its tool raised."""
+        return self.fail(told(error), error)
 
     @property
-    def raises(self) -> Exception | None:
+    def error_to_raise(self) -> Exception | None:
         """What went wrong, if it is to be raised and not only told to the model."""
-        wanted = self.failure is not None and self.tool is not None and self.tool.on_error == "raise"
-        return self.failure.error if wanted and self.failure is not None else None
+        if self.failure is None or self.tool is None or self.tool.on_error != "raise":
+            return None
+        return self.failure.error
 
 
 @dataclass(eq=False)
@@ -102,12 +101,12 @@ class Loop:
     toolbox: Toolbox
     max_chat_completions: int
     max_result: int | None
-    is_forced: bool  # one tool must be called, and is called at each request: so there is only one
+    is_forced: bool  # every request names the one tool to call: one round is all there is
     context: Any = None
     completions: list[ParsedChatCompletion[Any]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     is_over: bool = False
-    answered: FunctionToolCallResultEvent | None = None  # the last answer to a call
+    last_answer: FunctionToolCallResultEvent | None = None  # to a call of a function
 
     def check_limit(self) -> None:
         """ToolLoopLimitError, with the history, if no further completion may be asked for."""
@@ -120,12 +119,17 @@ class Loop:
             )
 
     def take(self, completion: ParsedChatCompletion[Any]) -> list[ToolLoopEvent]:
-        """A completion is whole: it is said, and its calls are the tasks. Raises if a call of it was cut off."""
-        message, finish_reason = _said(completion)
+        """The events of a completion that is whole: it joins the history, and its calls become ``tasks``.
+
+        Raises LengthFinishReasonError or ContentFilterFinishReasonError if a call of it was cut off,
+        IncompleteStreamError if it has no choice.
+        """
+        choice = _first_choice(completion)
+        message = choice.message
         calls = calls_of(message)
-        if finish_reason in _CUT and any(map(_is_cut, calls)):
-            kind, problem = _CUT[finish_reason]
-            raise kind(problem, completion=completion)
+        if choice.finish_reason in FINISH_ERRORS and any(map(_is_cut, calls)):
+            kind, problem = FINISH_ERRORS[choice.finish_reason]
+            raise kind(f"{problem}, within a tool call", completion=completion)
         self.completions.append(completion)
         param: Any = said_again(message, calls)
         self.messages.append(param)
@@ -172,51 +176,54 @@ class Loop:
         )
 
     def answer(self) -> list[ToolLoopEvent]:
-        """The calls are answered as their tasks came out; those that did not, by what is known of them."""
+        """The events of answering every task as it came out; one that did not is answered by what is known of it."""
         events: list[ToolLoopEvent] = []
         tasks, self.tasks = self.tasks, []
-        self.is_over = self.is_forced
+        if tasks:
+            self.is_over = self.is_forced
         escaped: list[BaseException] = []
         for task in tasks:
             if not task.is_settled:
-                task.fail(_UNKNOWN if task.is_given_up else _NOT_RUN)
-            self._answer(task, events, escaped)
+                task.fail(_UNSETTLED if task.is_given_up else _NOT_RUN)
+            events += self._answer(task, escaped)
         if escaped:  # now that each call is answered
             raise escaped[0]
         return events
 
-    def _answer(self, task: Task, events: list[ToolLoopEvent], escaped: list[BaseException]) -> None:
+    def _answer(self, task: Task, escaped: list[BaseException]) -> list[ToolLoopEvent]:
         content = self._content(task, escaped)
         call = task.call
         problem = None if task.failure is None else task.failure.text
-        self.answered = FunctionToolCallResultEvent(call.id, call.name, content, problem)
+        answer = FunctionToolCallResultEvent(call.id, call.name, content, problem)
+        if call.type != "custom":
+            self.last_answer = answer
         param: Any = answer_to(call, content)
         self.messages.append(param)
-        events += (self.answered, MessageEvent(param))
+        return [answer, MessageEvent(param)]
 
     def _content(self, task: Task, escaped: list[BaseException]) -> str:
-        if task.failure is None:
+        failure = task.failure
+        if failure is None:
             try:
                 return content_of(task.result, self.max_result)
             except Exception as error:  # noqa: BLE001  a result is somebody's, and so are the methods that write it
-                task.fail_by(error)
+                failure = task.fail_by(error)
             except BaseException as error:  # noqa: BLE001  as above, or Ctrl-C: raised when all calls are answered
-                task.fail(_UNKNOWN)
+                failure = task.fail(_UNSETTLED)
                 escaped.append(error)
-        failure: Any = task.failure
         return content_of(f"Error: {failure.text}", self.max_result)
 
     def last_message(self) -> ParsedChatCompletionMessage[Any]:
         """The last message of the model."""
         if not self.completions:
             raise IncompleteStreamError("the run ended before any completion")
-        return _said(self.completions[-1])[0]
+        return _first_choice(self.completions[-1]).message
 
-    def last_call(self) -> ChatCompletionMessageFunctionToolCall | None:
-        """The last call of a function tool in the run, as it came; None if there was none."""
+    def last_call(self) -> ToolCall | None:
+        """The last call of a function in the run, in either form; None if there was none."""
         for completion in reversed(self.completions):
-            for call in reversed(_said(completion)[0].tool_calls or []):
-                if isinstance(call, ChatCompletionMessageFunctionToolCall):
+            for call in reversed(calls_of(_first_choice(completion).message)):
+                if call.type != "custom":
                     return call
         return None
 
@@ -230,11 +237,10 @@ class Loop:
         events: list[ToolLoopEvent] = [FinalChatCompletionEvent(self.completions[-1]), FinalMessageEvent(message)]
         if message.content is not None:
             events.append(FinalContentEvent(message.content))
-        call = next(reversed([call for c in self.completions for call in calls_of(_said(c)[0])]), None)
+        call, answer = self.last_call(), self.last_answer
         if call is not None:
             events.append(FinalFunctionToolCallEvent(call.id, call.name, call.arguments))
-        if self.answered is not None:
-            answer = self.answered
+        if answer is not None:
             events.append(
                 FinalFunctionToolCallResultEvent(answer.tool_call_id, answer.name, answer.content, answer.error)
             )
@@ -244,11 +250,11 @@ class Loop:
         return events
 
 
-def _said(completion: ParsedChatCompletion[Any]) -> tuple[ParsedChatCompletionMessage[Any], str | None]:
+def _first_choice(completion: ParsedChatCompletion[Any]) -> ParsedChoice[Any]:
+    """The first choice; raises IncompleteStreamError if there is none."""
     if not completion.choices:
         raise IncompleteStreamError("the completion has no choice", completion=completion)
-    choice = completion.choices[0]
-    return choice.message, choice.finish_reason
+    return completion.choices[0]
 
 
 def _is_cut(call: ToolCall) -> bool:

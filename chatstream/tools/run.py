@@ -9,6 +9,7 @@ failure is an event, the last one.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from chatstream.emitter import EventEmitter, is_coroutine
@@ -25,6 +26,7 @@ from chatstream.events import (
     LOOP_EVENT_TYPES,
     AbortEvent,
     ChatCompletionEvent,
+    ConnectEvent,
     ContentDeltaEvent,
     EndEvent,
     ErrorEvent,
@@ -33,20 +35,19 @@ from chatstream.frames import Whole
 from chatstream.tools.calls import calls_of
 from chatstream.tools.listening import runner_subscribes
 from chatstream.tools.toolbox import Deny
-from chatstream.types import ParsedChatCompletion, build
+from chatstream.types import ChatCompletionMessageFunctionToolCall, build
+from chatstream.types.answer import answered
+from chatstream.types.parsed import parsed_anything
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self, TypeAlias
+    from collections.abc import Callable, Generator
+    from typing import Self
 
     from chatstream.events import ToolLoopEvent
-    from chatstream.tools.calls import ToolCall
+    from chatstream.tools.calls import AfterCall, BeforeCall, ToolCall
     from chatstream.tools.listening import RunnerListenerName
     from chatstream.tools.loop import Loop, Task
-    from chatstream.types import ChatCompletion, ChatCompletionMessageParam
-
-    BeforeCall: TypeAlias = Callable[[ToolCall], Any]
-    AfterCall: TypeAlias = Callable[[ToolCall, Any], Any]
+    from chatstream.types import ChatCompletion, ChatCompletionMessageParam, ParsedChatCompletion
 
 __all__ = ["Run"]
 
@@ -73,7 +74,7 @@ class Run(EventEmitter):
                 raise TypeError(f"{name}: expected a function, got {type(hook).__name__}")
         self._loop = loop
         self._streams = streams
-        self._at_once = max_concurrency
+        self._max_concurrency = max_concurrency
         self._before_call = before_call
         self._after_call = after_call
         self._batch: deque[ToolLoopEvent] = deque()
@@ -81,16 +82,19 @@ class Run(EventEmitter):
         self._terminal: ToolLoopEvent | None = None  # the same, once it was delivered
         self._failure: BaseException | None = None  # what somebody's tool or hook raised: raised after the batch
         self._end_event: EndEvent | None = None  # of the round that ended last
+        self._stream: Any = None  # the answer that is being read, where answers are streamed
         self._is_aborted = False
         self._is_closed = False
+        self._is_answering = False  # calls are being run
 
     # What there is to be known meanwhile
 
     @property
     def messages(self) -> list[ChatCompletionMessageParam]:
-        """The history: the messages given, then each answer and the results of its calls; valid to be sent again.
+        """The history: the messages given, then each answer and the results of its calls.
 
-        A list of its own each time. What was given stands in it as it was given, what was added as dicts.
+        It can be sent again, unless calls of its last message are yet to be run: when the run is over or closed,
+        always. A list of its own each time. What was given stands in it as it was given, what was added as dicts.
         """
         return list(self._loop.messages)
 
@@ -102,6 +106,11 @@ class Run(EventEmitter):
     def end(self) -> StreamEnd | None:
         """How the last answer ended, once the run has; None before, and if it failed."""
         return self._terminal.end if isinstance(self._terminal, EndEvent) else None
+
+    @property
+    def snapshot(self) -> ChatCompletion | None:
+        """The completion of the round you are in, as far as it was read; None before anything of it came."""
+        return self._latest() if self._stream is None else self._stream.snapshot
 
     # What is told to listeners
 
@@ -123,10 +132,10 @@ class Run(EventEmitter):
         self._unsubscribe(event, listener)
         return self
 
-    def _call(self, call: Callable[[Any], object], event: ToolLoopEvent) -> Any:
+    def _tell(self, listeners: Callable[[Any], object], event: ToolLoopEvent) -> Any:
         """What the listeners gave for an event."""
         try:
-            return call(event)
+            return listeners(event)
         except (StopIteration, StopAsyncIteration) as error:  # in an iterator these mean something else
             raise RuntimeError(f"a listener for {event.type!r} raised {type(error).__name__}") from error
 
@@ -151,6 +160,9 @@ class Run(EventEmitter):
             self._raise_failure()
 
     def _raise_failure(self) -> None:
+        """Raise what the run failed with, once everything before it was delivered."""
+        if self._batch:
+            return
         if isinstance(self._failure, StopIteration | StopAsyncIteration):  # in an iterator these mean something else
             problem = f"a tool or a hook raised {type(self._failure).__name__}"
             raise RuntimeError(problem) from self._failure  # noqa: TRY004  no wrong type: somebody's exception
@@ -174,13 +186,22 @@ class Run(EventEmitter):
         except ChatStreamError as error:
             self._fail(error)
 
+    def _take_whole(self, completion: ParsedChatCompletion[Any]) -> None:
+        """A completion came as a whole."""
+        self._batch.append(ConnectEvent())
+        self._take(completion, None)
+
     def _take_failure(self, error: ChatStreamError) -> None:
         """A completion did not come about, unless all that is wrong with it is what it says beside its calls."""
         said = error.completion if isinstance(error, OutputParseError) else None
-        if said is not None and _calls(said):
-            self._take(build(ParsedChatCompletion[Any], said.model_dump()), None)
-        else:
+        stream, self._stream = self._stream, None
+        if said is None or not _calls(said):
             self._fail(error)
+            return
+        completion = build(parsed_anything(), said.model_dump())
+        about = said.response if stream is None else stream.response
+        completion = completion if about is None else answered(completion, about)
+        self._take(completion, None if stream is None else EndEvent(_end_without(stream.end), Whole(completion)))
 
     def _fail(self, error: ChatStreamError) -> None:
         if self._is_aborted and isinstance(error, APIUserAbortError):
@@ -189,7 +210,7 @@ class Run(EventEmitter):
             self._put_last(ErrorEvent(error, _frame_of(error)))
 
     def _end_aborted(self) -> None:
-        self._loop.answer()
+        self._batch += self._loop.answer()
         error = APIUserAbortError("the run was aborted")
         error.completion = self._latest
         self._fail(error)
@@ -199,25 +220,36 @@ class Run(EventEmitter):
         if self._end_event is not None:
             self._put_last(self._end_event)
 
-    def _changed(self, task: Task, result: Any) -> None:
-        """What after_call said of a result."""
-        if result is not None:
-            task.result = result
-
-    def _decided(self, task: Task, decision: Any) -> None:
+    def _take_decision(self, task: Task, decision: Any) -> None:
         """What before_call said of a call."""
         if isinstance(decision, Deny):
             task.fail(f"the call was denied: {decision.reason}" if decision.reason else "the call was denied")
         elif decision is not None:
             task.settle(decision)
 
-    def _conclude_calls(self) -> None:
-        """Answer the calls; what is to be raised is, once the answers were delivered."""
-        tasks = self._loop.tasks
-        self._batch += self._loop.answer()
-        failure = next((task.raises for task in tasks if task.raises is not None), None)
-        if failure is not None and self._failure is None:
-            self._failure = failure
+    @contextmanager
+    def _answering(self) -> Generator[None, None, None]:
+        """Run calls within this: they are answered whatever comes, and what a hook raises is raised after that."""
+        self._is_answering = True
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  a hook's, or misuse: raised when what came before was delivered
+            self._failure = error
+        except BaseException:
+            self._is_closed = True
+            raise
+        finally:
+            self._is_answering = False
+            tasks = self._loop.tasks
+            self._batch += self._loop.answer()
+            failures = [task.error_to_raise for task in tasks]
+            self._failure = self._failure or next(filter(None, failures), None)
+
+    def _close(self) -> None:
+        """Nobody reads on: calls that were not run are answered, so that the history can be sent."""
+        self._is_closed = True
+        if not self._is_answering:
+            self._loop.answer()
 
     def _unawaited_hook(self, name: str, result: Any) -> Any:
         """What a hook of a sync run gave; TypeError if it is async."""
@@ -244,12 +276,24 @@ class Run(EventEmitter):
             return event.completion.choices[0].message.content or None
         return None
 
+    def _last_call(self) -> ChatCompletionMessageFunctionToolCall | None:
+        call = self._loop.last_call()
+        if call is None:
+            return None
+        values = {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        return build(ChatCompletionMessageFunctionToolCall, values if call.id is None else {"id": call.id, **values})
+
     def _result(self) -> str | None:
-        return None if self._loop.answered is None else self._loop.answered.content
+        return None if self._loop.last_answer is None else self._loop.last_answer.content
 
 
 def _calls(completion: ChatCompletion) -> list[ToolCall]:
     return calls_of(completion.choices[0].message) if completion.choices else []
+
+
+def _end_without(end: StreamEnd) -> StreamEnd:
+    """How a stream ended, but for an error that is of no consequence."""
+    return StreamEnd("no_done" if end.done_seen is False else "complete", end.done_seen, end.finish_seen)
 
 
 def _frame_of(error: ChatStreamError) -> Whole | None:

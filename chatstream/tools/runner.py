@@ -27,23 +27,19 @@ from chatstream.tools.run import Run
 from chatstream.tools.running import Crew, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self
 
     from chatstream.events import ToolLoopEvent
-    from chatstream.tools.calls import ToolCall
+    from chatstream.tools.calls import AfterCall, BeforeCall
     from chatstream.tools.loop import Loop
     from chatstream.types import (
-        ChatCompletion,
         ChatCompletionMessageFunctionToolCall,
         CompletionUsage,
         ParsedChatCompletion,
         ParsedChatCompletionMessage,
     )
-
-    BeforeCall: TypeAlias = Callable[[ToolCall], Any]
-    AfterCall: TypeAlias = Callable[[ToolCall, Any], Any]
 
 __all__ = ["AsyncToolRunner", "AsyncWholeAnswer", "ToolRunner", "WholeAnswer"]
 
@@ -63,8 +59,8 @@ class WholeAnswer(Protocol):
 class AsyncWholeAnswer(Protocol):
     """A completion that is asked for as a whole."""
 
-    async def read(self) -> ParsedChatCompletion[Any]:
-        """Ask for it; raises a ChatStreamError if there is none."""
+    def read(self) -> Awaitable[ParsedChatCompletion[Any]]:
+        """Ask for it; raises a ChatStreamError, once awaited, if there is none."""
         ...
 
     def abort(self) -> None:
@@ -75,9 +71,9 @@ class AsyncWholeAnswer(Protocol):
 class ToolRunner(Run, Iterator["ToolLoopEvent"]):
     """A run of the tool loop, as an iterator of the events of all its rounds: what ``run_tools`` gives.
 
-    It begins when it is first read, or entered. Reading raises what the run failed with: a ChatStreamError with the
-    last ``completion`` attached, or what a tool of ``on_error="raise"`` or a hook raised. Use it as a context manager
-    to have an answer that is still coming closed as soon as you leave.
+    It begins when it is first read; entering alone sends nothing. Reading raises what the run failed with: a
+    ChatStreamError with the last ``completion`` attached, or what a tool of ``on_error="raise"`` or a hook raised. Use
+    it as a context manager to have an answer that is still coming closed as soon as you leave.
     """
 
     def __init__(
@@ -100,7 +96,6 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         )
         self._ask_model = ask
         self._asked: ChatCompletionStream | WholeAnswer | None = None
-        self._stream: ChatCompletionStream | None = None  # that is being read
         self._crew: Crew | None = None
 
     def __iter__(self) -> Self:
@@ -120,9 +115,9 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
             self._step()
         event = self._batch.popleft()
         self._note(event)
-        call = self.active.get(event.type)
-        if call is not None:
-            result = self._call(call, event)
+        listeners = self.active.get(event.type)
+        if listeners is not None:
+            result = self._tell(listeners, event)
             if result is not None and is_coroutine(result):
                 raise self._unawaited(event, result)
         return event
@@ -152,9 +147,7 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
                 self._stream = asked.open()
                 self._batch.append(ConnectEvent())
             else:
-                completion = asked.read()
-                self._batch.append(ConnectEvent())
-                self._take(completion, None)
+                self._take_whole(asked.read())
         except ChatStreamError as error:
             self._take_failure(error)
 
@@ -163,7 +156,6 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         try:
             event = next(stream)
         except ChatStreamError as error:
-            self._stream = None
             self._take_failure(error)
             return
         if isinstance(event, EndEvent):
@@ -173,27 +165,20 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
             self._batch.append(event)
 
     def _run_calls(self) -> None:
-        try:
+        with self._answering():
             for task in self._loop.open_tasks:
                 if self._before_call is not None and not self._is_aborted:
-                    decision = self._before_call(task.call)
-                    self._decided(task, self._unawaited_hook("before_call", decision))
-            self._crew = Crew(self._loop.open_tasks, self._loop.context_of, at_once=self._at_once)
+                    self._take_decision(task, self._unawaited_hook("before_call", self._before_call(task.call)))
+            self._crew = Crew(self._loop.open_tasks, self._loop.context_of, at_once=self._max_concurrency)
             if self._is_aborted:
                 self._crew.stop()
-            self._crew.run()
+            try:
+                self._crew.run()
+            finally:
+                self._crew = None
             for task in self._loop.tasks:
                 if self._after_call is not None and task.is_settled and task.failure is None:
-                    changed = self._after_call(task.call, task.result)
-                    self._changed(task, self._unawaited_hook("after_call", changed))
-        except Exception as error:  # noqa: BLE001  a hook's: raised when what came before it has been delivered
-            self._failure = error
-        except BaseException:
-            self._is_closed = True
-            raise
-        finally:
-            self._crew = None
-            self._conclude_calls()
+                    task.replace(self._unawaited_hook("after_call", self._after_call(task.call, task.result)))
 
     @runner_waits
     def wait_for(self, event: str) -> ToolLoopEvent:
@@ -240,12 +225,12 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         return self.final_message().content
 
     def final_function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:
-        """The last call of a function tool, once the run is over; None if there was none."""
+        """The last call of a function, once the run is over; None if there was none. The older form has no id."""
         self.until_done()
-        return self._loop.last_call()
+        return self._last_call()
 
     def final_function_tool_call_result(self) -> str | None:
-        """What the last call was answered with, once the run is over; None if there was none."""
+        """What the last call of a function was answered with, once the run is over; None if there was none."""
         self.until_done()
         return self._result()
 
@@ -253,11 +238,6 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         """The token counts of all completions added up, once the run is over; None if no service sent any."""
         self.until_done()
         return self._loop.usage()
-
-    @property
-    def snapshot(self) -> ChatCompletion | None:
-        """The completion of the round you are in, as far as it was read; None before the first."""
-        return self._latest() if self._stream is None else self._stream.snapshot
 
     def abort(self) -> None:
         """Stop at once, from any thread: an answer is read no further, tools are waited for no longer.
@@ -274,7 +254,7 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
 
     def close(self) -> None:
         """Close the answer that is coming. What has arrived can still be read."""
-        self._is_closed = True
+        self._close()
         if self._stream is not None:
             self._stream.close()
 
@@ -316,7 +296,6 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         )
         self._ask_model = ask
         self._asked: AsyncChatCompletionStream | AsyncWholeAnswer | None = None
-        self._stream: AsyncChatCompletionStream | None = None  # that is being read
         self._scope: anyio.CancelScope | None = None  # the calls that are being run
 
     def __aiter__(self) -> Self:
@@ -336,9 +315,9 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
             await self._step()
         event = self._batch.popleft()
         self._note(event)
-        call = self.active.get(event.type)
-        if call is not None:
-            result = self._call(call, event)
+        listeners = self.active.get(event.type)
+        if listeners is not None:
+            result = self._tell(listeners, event)
             if result is not None and is_coroutine(result):
                 await result
         return event
@@ -366,9 +345,7 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
                 self._stream = await asked.open()
                 self._batch.append(ConnectEvent())
             else:
-                completion = await asked.read()
-                self._batch.append(ConnectEvent())
-                self._take(completion, None)
+                self._take_whole(await asked.read())
         except ChatStreamError as error:
             self._take_failure(error)
 
@@ -377,7 +354,6 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         try:
             event = await anext(stream)
         except ChatStreamError as error:
-            self._stream = None
             self._take_failure(error)
             return
         if isinstance(event, EndEvent):
@@ -387,26 +363,14 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
             self._batch.append(event)
 
     async def _run_calls(self) -> None:
-        try:
-            with anyio.CancelScope() as self._scope:
-                await self._run_them()
-        except Exception as error:  # noqa: BLE001  a hook's: raised when what came before it has been delivered
-            self._failure = error
-        except BaseException:
-            self._is_closed = True
-            raise
-        finally:
-            self._scope = None
-            self._conclude_calls()
-
-    async def _run_them(self) -> None:
-        for task in self._loop.open_tasks:
-            if self._before_call is not None:
-                self._decided(task, await _awaited(self._before_call(task.call)))
-        await run_async(self._loop.open_tasks, self._loop.context_of, at_once=self._at_once)
-        for task in self._loop.tasks:
-            if self._after_call is not None and task.failure is None:
-                self._changed(task, await _awaited(self._after_call(task.call, task.result)))
+        with self._answering(), anyio.CancelScope() as self._scope:
+            for task in self._loop.open_tasks:
+                if self._before_call is not None:
+                    self._take_decision(task, await _awaited(self._before_call(task.call)))
+            await run_async(self._loop.open_tasks, self._loop.context_of, at_once=self._max_concurrency)
+            for task in self._loop.tasks:
+                if self._after_call is not None and task.failure is None:
+                    task.replace(await _awaited(self._after_call(task.call, task.result)))
 
     @runner_waits_async
     async def wait_for(self, event: str) -> ToolLoopEvent:
@@ -453,12 +417,12 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         return (await self.final_message()).content
 
     async def final_function_tool_call(self) -> ChatCompletionMessageFunctionToolCall | None:
-        """The last call of a function tool, once the run is over; None if there was none."""
+        """The last call of a function, once the run is over; None if there was none. The older form has no id."""
         await self.until_done()
-        return self._loop.last_call()
+        return self._last_call()
 
     async def final_function_tool_call_result(self) -> str | None:
-        """What the last call was answered with, once the run is over; None if there was none."""
+        """What the last call of a function was answered with, once the run is over; None if there was none."""
         await self.until_done()
         return self._result()
 
@@ -466,11 +430,6 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         """The token counts of all completions added up, once the run is over; None if no service sent any."""
         await self.until_done()
         return self._loop.usage()
-
-    @property
-    def snapshot(self) -> ChatCompletion | None:
-        """The completion of the round you are in, as far as it was read; None before the first."""
-        return self._latest() if self._stream is None else self._stream.snapshot
 
     def abort(self) -> None:
         """Stop: an answer is read no further, tools are cancelled, and whoever waits for either is woken.
@@ -486,7 +445,7 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
 
     async def aclose(self) -> None:
         """Close the answer that is coming. What has arrived can still be read."""
-        self._is_closed = True
+        self._close()
         if self._stream is not None:
             await self._stream.aclose()
 

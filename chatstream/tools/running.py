@@ -54,13 +54,13 @@ def _called(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | Non
         return None, _Escape(error)
 
 
-def _called_at_once(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | None]:
-    """The same, where nobody can await."""
+def _called_sync(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | None]:
+    """What the tool gives, or what it raises; a coroutine is the caller's mistake, as nobody can await it."""
     result, error = _called(task, context)
     try:
         if is_coroutine(result):
             result.close()
-            return None, TypeError(f"{task.call.name} is async: use AsyncChatClient, which awaits it")
+            return None, _Escape(TypeError(f"{task.call.name} is async: use AsyncChatClient, which awaits it"))
     except Exception as raised:  # noqa: BLE001  what it gave may refuse to be looked at
         return None, raised
     return result, error
@@ -101,7 +101,10 @@ class Crew:
             self._changed.notify_all()
 
     def run(self) -> None:
-        """Run them all; returns when each is settled, or when it is stopped."""
+        """Have every task settled, or given up when it is stopped.
+
+        Raises what a tool raised to end more than itself.
+        """
         with self._changed:
             try:
                 self._run()
@@ -138,14 +141,14 @@ class Crew:
     def _call_here(self, task: Task, context: ToolContext[Any]) -> None:
         self._changed.release()  # so that the run can be stopped meanwhile
         try:
-            _settle(task, *_called_at_once(task, context))
+            _settle(task, *_called_sync(task, context))
         finally:
             self._changed.acquire()
             task.is_given_up = True
             del self._running[task]
 
     def _work(self, task: Task, context: ToolContext[Any]) -> None:
-        came_out = _called_at_once(task, context)
+        came_out = _called_sync(task, context)
         with self._changed:
             task.is_given_up = True
             if self._running.pop(task, None) is not None and not self._is_stopped:
@@ -164,7 +167,10 @@ class Crew:
 
 
 async def run_async(tasks: Sequence[Task], context_of: ContextOf, *, at_once: int) -> None:
-    """Run them all, settled when it returns; a cancellation gives up those that have not come to an end."""
+    """Have every task settled; a cancellation gives up those that have not come to an end.
+
+    Raises what a tool raised to end more than itself.
+    """
     crew = _AsyncCrew(tasks, context_of)
     async with anyio.create_task_group() as group:
         for _ in range(min(at_once, len(tasks))):
@@ -208,14 +214,14 @@ class _AsyncCrew:
         timeout = None if task.tool is None else task.tool.timeout
         try:
             with anyio.move_on_after(timeout) as scope:
-                _settle(task, *await self._called(task))
+                _settle(task, *await self._outcome(task))
         except Exception as error:  # noqa: BLE001  what is left of a tool's group when the timeout was taken out of it
             task.fail_by(error)
             return
         if scope.cancelled_caught:
             _too_late(task)
 
-    async def _called(self, task: Task) -> tuple[Any, Exception | None]:
+    async def _outcome(self, task: Task) -> tuple[Any, Exception | None]:
         context = self._context_of(task)
         if task.tool is not None and task.tool.is_async:
             result, error = _called(task, context)
