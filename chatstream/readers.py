@@ -80,7 +80,7 @@ def content_reader(response_format: Any) -> Callable[[str], Any] | None:
     validate = getattr(response_format, "model_validate_json", None)
     reader = validate if callable(validate) else response_format
     if not callable(reader):
-        problem = f"response_format is a dict, a model or a callable, not {type(response_format).__name__}"
+        problem = f"response_format: expected a dict, a model or a callable, got {type(response_format).__name__}"
         raise TypeError(problem)
     read: Callable[[str], Any] = reader
     return read

@@ -7,7 +7,7 @@ client ask the same here, and differ in how they send it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_origin
 
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -22,7 +22,7 @@ from chatstream.client.call import (
 from chatstream.client.settings import path_of
 from chatstream.ends import Limits
 from chatstream.errors import ParameterError
-from chatstream.structured import FunctionTool, output_format, tool_at
+from chatstream.structured import FunctionTool, OutputFormat, output_format, tool_at
 from chatstream.types.params.create import BareCompletionParams
 from chatstream.types.params.formats import ResponseFormat
 from chatstream.types.params.tools import ChatCompletionToolUnionParam, LegacyFunctionParam
@@ -106,8 +106,9 @@ def create_call(
     """The call that makes a completion, or streams it, and how the answer is to be read."""
     if stream is not None and not isinstance(stream, bool):
         raise TypeError(f"stream: expected true or false, got {type(stream).__name__}")
-    if isinstance(arguments.get("response_format"), type):
-        raise TypeError("response_format: create() takes a dict; parse() and stream() take a class, and read by it")
+    given = arguments.get("response_format")
+    if isinstance(given, type | OutputFormat) or get_origin(given) is not None:
+        raise TypeError("response_format: expected a dict, got a class: parse() and stream() take one, and read by it")
     options = split_options("create", arguments, _PARAMS | _READING)
     params = {name: value for name, value in arguments.items() if name in _PARAMS}
     if "tools" in params:

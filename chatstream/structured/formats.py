@@ -83,7 +83,7 @@ def output_format(response_format: Any) -> Any:
         return response_format
     is_type = isinstance(described, type) or is_alias
     if is_type or is_model or is_dataclass(response_format) or not callable(response_format):
-        raise TypeError(f"response_format takes {_TAKEN}, not {_shown(response_format, is_type=is_type)}")
+        raise TypeError(f"response_format: expected {_TAKEN}, got {_shown(response_format, is_type=is_type)}")
     return response_format
 
 
@@ -98,7 +98,8 @@ def _check_typed_dict(described: Any) -> None:
     """Before Python 3.12 the standard library's TypedDicts do not tell enough of themselves for pydantic."""
     if sys.version_info < (3, 12) and is_typeddict(described):
         raise TypeError(
-            f"response_format {described.__name__}: before Python 3.12 a TypedDict must be typing_extensions.TypedDict"
+            "response_format: expected typing_extensions.TypedDict before Python 3.12, got typing.TypedDict "
+            f"({described.__name__})"
         )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from chatstream.errors import ParameterError
 from chatstream.structured.shape import Shape
-from chatstream.structured.signatures import Signature, docstring_of, read_method, read_signature, whole
+from chatstream.structured.signatures import Signature, docstring_of, innermost, read_method, read_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatstream.structured.context import ToolContext
     from chatstream.types import ChatCompletionFunctionToolParam
 
-__all__ = ["FunctionTool", "function_tool", "tool_at"]
+__all__ = ["FunctionTool", "function_tool", "is_async", "tool_at"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +40,8 @@ class FunctionTool(Generic[P, R_co]):
     """A function, or a pydantic model, as a tool that a model may call. ``function_tool`` makes one.
 
     Called itself, it calls the function as it was written. ``name``, ``description`` and ``strict`` are what is sent;
-    ``on_error`` and ``timeout``, in seconds, are for the loop that runs it.
+    ``to_param()`` is all of it, as a dict. ``on_error`` and ``timeout``, in seconds, are for the loop that runs it.
+    ``function`` is what it was made of; ``is_async``: its result has to be awaited.
     """
 
     function: Callable[P, R_co]
@@ -122,7 +123,7 @@ class FunctionTool(Generic[P, R_co]):
     def _describe_function(self) -> tuple[Any, str | None]:
         function: Any = self.function
         self._signature: Signature | None = read_signature(function, self.name)
-        self.is_async = _is_async(function)
+        self.is_async = is_async(function)
         self.__doc__ = docstring_of(function)
         return self._signature.arguments_type(self.name, self.__doc__)
 
@@ -162,7 +163,16 @@ def function_tool(
     on_error: OnError = "report",
     timeout: float | None = None,
 ) -> _Decorator: ...
-def function_tool(model_or_function: Any = None, /, **options: Any) -> Any:
+def function_tool(
+    model_or_function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    strict: bool = True,
+    on_error: OnError = "report",
+    timeout: float | None = None,
+) -> Any:
     """A tool of a typed Python function, or of a pydantic model; without either, a decorator.
 
     What is sent is made of the signature and the docstring (Google's form, reST or NumPy's), or of the model's fields
@@ -172,9 +182,11 @@ def function_tool(model_or_function: Any = None, /, **options: Any) -> Any:
     Raises TypeError for a parameter that cannot be described, ParameterError for a name that the API would refuse and
     for a schema without a strict form, ValueError or TypeError for an option that is none.
     """
-    if model_or_function is None:
-        return functools.partial(_made, **options)
-    return _made(model_or_function, **options)
+    _check_options(description=description, strict=strict, on_error=on_error, timeout=timeout)
+    made = functools.partial(
+        _made, name=name, description=description, strict=strict, on_error=on_error, timeout=timeout
+    )
+    return made if model_or_function is None else made(model_or_function)
 
 
 def tool_at(where: str, function: Any) -> FunctionTool[Any, Any]:
@@ -191,14 +203,14 @@ def tool_at(where: str, function: Any) -> FunctionTool[Any, Any]:
 
 def _made(function: Any, **options: Any) -> FunctionTool[Any, Any]:
     if isinstance(function, FunctionTool):
-        raise TypeError(f"{function.name} is a tool already")
+        raise TypeError(f"function_tool: expected a function or a pydantic model, got the tool {function.name}")
     if not callable(function) or (isinstance(function, type) and not _is_model(function)):
         kind = (
             f"the class {function.__name__}"
             if isinstance(function, type)
             else f"an instance of {type(function).__name__}"
         )
-        raise TypeError(f"function_tool takes a function or a pydantic model, not {kind}")
+        raise TypeError(f"function_tool: expected a function or a pydantic model, got {kind}")
     return FunctionTool(function, **options)
 
 
@@ -211,20 +223,23 @@ def _own_call(model: type[BaseModel]) -> Any:
     return next((vars(base)["__call__"] for base in model.__mro__ if "__call__" in vars(base)), None)
 
 
-def _is_async(function: Any) -> bool:
-    function = whole(function)
+def is_async(function: Any) -> bool:
+    """Whether a callable has to be awaited: a function, a tool, what a partial is of, or an instance's ``__call__``."""
+    function = innermost(function)
+    if isinstance(function, FunctionTool):
+        return function.is_async
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _checked_name(function: Any, name: str | None) -> str:
     if name is None:
-        function = whole(function)
+        function = innermost(function)
         name = getattr(function, "__name__", None) or type(function).__name__
     if not isinstance(name, str):
-        raise TypeError(f"name is a str, not {type(name).__name__}")
+        raise TypeError(f"name: expected a str, got {type(name).__name__}")
     if not _NAME.fullmatch(name):
         raise ParameterError(
-            f"a tool's name has 1 to 64 letters, digits, _ and -, and {name[:80]!r} is none: give one as name=",
+            f"name: expected 1 to 64 letters, digits, _ and -, got {name[:80]!r}; name= gives a tool another one",
             param="name",
         )
     return name
@@ -232,14 +247,14 @@ def _checked_name(function: Any, name: str | None) -> str:
 
 def _check_options(*, description: Any, strict: Any, on_error: Any, timeout: Any) -> None:
     if description is not None and not isinstance(description, str):
-        raise TypeError(f"description is a str, not {type(description).__name__}")
+        raise TypeError(f"description: expected a str, got {type(description).__name__}")
     if not isinstance(strict, bool):
-        raise TypeError(f"strict is True or False, not {type(strict).__name__}")
+        raise TypeError(f"strict: expected true or false, got {type(strict).__name__}")
     if on_error not in get_args(OnError):
-        raise ValueError(f"on_error is 'report' or 'raise', not {on_error!r}")
+        raise ValueError(f"on_error: expected 'report' or 'raise', got {str(on_error)[:80]!r}")
     if timeout is None:
         return
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout is a number of seconds, not {type(timeout).__name__}")
+        raise TypeError(f"timeout: expected seconds as a number, or None, got {type(timeout).__name__}")
     if not (timeout > 0 and math.isfinite(timeout)):
-        raise ValueError(f"timeout is a number of seconds greater than 0, not {timeout}")
+        raise ValueError(f"timeout: expected seconds above 0, got {timeout}")

@@ -24,7 +24,7 @@ from chatstream.structured.docstrings import read_docstring
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Signature", "docstring_of", "read_method", "read_signature", "whole"]
+__all__ = ["Signature", "docstring_of", "innermost", "read_loosely", "read_method", "read_signature"]
 
 _ANY_NUMBER = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
@@ -78,6 +78,27 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
     )
 
 
+def read_loosely(function: Callable[..., Any]) -> Signature | None:
+    """The signature of a callable that needs no annotations; None where it tells none, as some not written in Python.
+
+    Annotations stay as they were written: they are read only to find what gets the context.
+    """
+    try:
+        parameters = tuple(_signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    names = _names_for(function)
+    return Signature(parameters, frozenset(parameter.name for parameter in parameters if _wants(parameter, names)))
+
+
+def _wants(parameter: inspect.Parameter, names: dict[str, Any]) -> bool:
+    """Whether a parameter that need not be described gets the context."""
+    try:
+        return _is_context(_typed(parameter, names, "").annotation)
+    except TypeError:
+        return False
+
+
 def read_method(method: Callable[..., Any], name: str) -> Signature:
     """The signature of a class's ``__call__``, which is called with an instance and the context, if it wants that.
 
@@ -97,12 +118,12 @@ def read_method(method: Callable[..., Any], name: str) -> Signature:
 
 def docstring_of(function: Callable[..., Any]) -> str | None:
     """The docstring of what is called; of its class, if it is an instance that can be called."""
-    function = whole(function)
+    function = innermost(function)
     written = _written(function)
     return written.__doc__ or (None if written is function else type(function).__doc__)
 
 
-def whole(function: Any) -> Any:
+def innermost(function: Any) -> Any:
     """The function that a partial is of; any other, as it is."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -120,7 +141,7 @@ def _names_for(function: Any) -> dict[str, Any]:
 
     ToolContext is one of them even where it was imported for type checkers alone, as linters advise.
     """
-    return {"ToolContext": ToolContext, **getattr(inspect.unwrap(_written(whole(function))), "__globals__", {})}
+    return {"ToolContext": ToolContext, **getattr(inspect.unwrap(_written(innermost(function))), "__globals__", {})}
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:

@@ -10,27 +10,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from typing import TYPE_CHECKING, Any
 
 from chatstream.jsontext import plain, read_json
-from chatstream.structured import FunctionTool
-from chatstream.structured.signatures import Signature, read_signature, whole
+from chatstream.structured.signatures import Signature, read_loosely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chatstream.structured import ToolContext
 
-__all__ = ["ByName", "WithValue", "is_async"]
-
-if sys.version_info >= (3, 14):
-    from annotationlib import Format
-
-    # A name that cannot be resolved must not matter where it stands in another annotation.
-    _signature = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
-else:
-    _signature = inspect.signature
+__all__ = ["ByName", "WithValue"]
 
 _UNKNOWN = Signature((), frozenset())
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -41,7 +31,7 @@ class ByName:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._signature = _signature_of(function)
+        self._signature = read_loosely(function)
         # What a partial holds is not the model's to give, and may well be a key; no more is the context.
         self._taken = {*(function.keywords if isinstance(function, functools.partial) else ())}
         if self._signature is not None:
@@ -80,7 +70,7 @@ class WithValue:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._signature = _signature_of(function)
+        self._signature = read_loosely(function)
         positional, by_name = self._placed(None, None)
         if self._signature is not None:  # told here, and not when a model calls it
             inspect.Signature(self._signature.parameters).bind(*positional, **by_name)
@@ -106,14 +96,6 @@ class WithValue:
         return positional + values, by_name
 
 
-def is_async(function: Any) -> bool:
-    """Whether a callable has to be awaited: a function, what a partial is of, or an instance's ``__call__``."""
-    function = whole(function)
-    if isinstance(function, FunctionTool):
-        return function.is_async
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
 def _named_arguments(text: str) -> dict[str, Any]:
     """The JSON object that the text of a call is; a blank one is empty.
 
@@ -132,32 +114,3 @@ def _with_a_name(parameter: inspect.Parameter) -> inspect.Parameter:
     """The parameter as one that may be given by name: the model knows of no other way."""
     by_position_alone = parameter.kind is parameter.POSITIONAL_ONLY
     return parameter.replace(kind=parameter.POSITIONAL_OR_KEYWORD) if by_position_alone else parameter
-
-
-def _signature_of(function: Callable[..., Any]) -> Signature | None:
-    """The signature of a callable; None where it does not tell, as with some that are not written in Python."""
-    try:
-        parameters = tuple(_signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return None
-    return Signature(
-        parameters, frozenset(parameter.name for parameter in parameters if _is_context(parameter, function))
-    )
-
-
-def _is_context(parameter: inspect.Parameter, function: Callable[..., Any]) -> bool:
-    """Whether a parameter gets the context, by the same rules as for a function that describes itself."""
-    written = whole(function)
-    if not inspect.isroutine(written) and not hasattr(written, "__wrapped__"):
-        written = type(written).__call__
-
-    # It stands for the function, with this one parameter alone: of the others nothing has to be known.
-    @functools.wraps(written)
-    def alone() -> None: ...
-
-    stand_in: Any = alone
-    stand_in.__signature__ = inspect.Signature([parameter])
-    try:
-        return bool(read_signature(stand_in, "").contexts)
-    except TypeError:
-        return False

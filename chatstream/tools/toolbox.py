@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from chatstream.errors import ParameterError
 from chatstream.jsontext import copied
 from chatstream.structured import FunctionTool, tool_at
-from chatstream.structured.signatures import whole
-from chatstream.tools.callables import ByName, WithValue, is_async
+from chatstream.structured.functions import is_async
+from chatstream.structured.signatures import innermost
+from chatstream.tools.callables import ByName, WithValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,10 +149,10 @@ def _described_tool(given: Mapping[str, Any], where: str) -> Tool:
     """A tool that a dict describes."""
     kind = given.get("type")
     if kind != "function" and kind != "custom":  # noqa: PLR1714  a type checker sees no words in a set
-        raise TypeError(f"{where}: its type is to be 'function' or 'custom'")
+        raise TypeError(f"{where}.type: expected 'function' or 'custom', got {str(kind)[:_SHOWN]!r}")
     described = given.get(kind)
     if not isinstance(described, Mapping):
-        raise TypeError(f"{where}: {kind!r} is to be a dict with a name in it, not {type(described).__name__}")
+        raise TypeError(f"{where}.{kind}: expected a dict, got {type(described).__name__}")
     parts = _Parts(where, {name: value for name, value in given.items() if name != kind}, described)
     outer, definition = parts.levels
     return parts.tool(kind, definition, within=outer)
@@ -166,9 +167,9 @@ class _Parts:
         parsers = [value for key, value in members if key == "parse" and value is not None]
         if len(called) != 1:
             found = f"{len(called)}: {', '.join(repr(key) for key, _ in called)}" if called else "none"
-            raise TypeError(f"{where}: the dict is to hold one callable, to be run, and holds {found}")
+            raise TypeError(f"{where}: expected one callable in the dict, to be run, got {found}")
         if len(parsers) > 1 or not all(map(callable, parsers)):
-            raise TypeError(f"{where}: 'parse' is to be one callable, which makes something of the arguments")
+            raise TypeError(f"{where}: expected one callable as 'parse', which makes something of the arguments")
         self._where = where
         self._function: Any = called[0][1]
         self._parse: Callable[[str], Any] | None = parsers[0] if parsers else None
@@ -185,9 +186,9 @@ class _Parts:
         within: dict[str, Any] | None = None,
     ) -> Tool:
         """The tool; ``within`` is what the definition stands in where it is sent."""
-        name = definition.setdefault("name", getattr(whole(self._function), "__name__", None))
+        name = definition.setdefault("name", getattr(innermost(self._function), "__name__", None))
         if not isinstance(name, str) or name in {"", "<lambda>"}:
-            raise TypeError(f"{self._where}: the tool needs a name")
+            raise TypeError(f"{self._where}: expected a name, got none")
         read, call = self._by_name() if kind == "function" and self._parse is None else self._with_value(kind, name)
         own = self._function if isinstance(self._function, FunctionTool) else None
         return Tool(

@@ -354,17 +354,17 @@ def test_a_function_whose_own_name_is_unfit_needs_one():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"name": 7}, TypeError, "name is a str, not int"),
-        ({"description": 7}, TypeError, "description is a str, not int"),
-        ({"strict": None}, TypeError, "strict is True or False, not NoneType"),
-        ({"on_error": "ignore"}, ValueError, "on_error is 'report' or 'raise', not 'ignore'"),
-        ({"on_error": []}, ValueError, "on_error is 'report' or 'raise'"),
-        ({"timeout": True}, TypeError, "timeout is a number of seconds, not bool"),
-        ({"timeout": "1"}, TypeError, "timeout is a number of seconds, not str"),
-        ({"timeout": 0}, ValueError, "timeout is a number of seconds greater than 0, not 0"),
-        ({"timeout": -1.0}, ValueError, "timeout is a number of seconds greater than 0"),
-        ({"timeout": math.inf}, ValueError, "timeout is a number of seconds greater than 0, not inf"),
-        ({"timeout": math.nan}, ValueError, "timeout is a number of seconds greater than 0, not nan"),
+        ({"name": 7}, TypeError, "name: expected a str, got int"),
+        ({"description": 7}, TypeError, "description: expected a str, got int"),
+        ({"strict": None}, TypeError, "strict: expected true or false, got NoneType"),
+        ({"on_error": "ignore"}, ValueError, "on_error: expected 'report' or 'raise', got 'ignore'"),
+        ({"on_error": []}, ValueError, "on_error: expected 'report' or 'raise'"),
+        ({"timeout": True}, TypeError, "timeout: expected seconds as a number, or None, got bool"),
+        ({"timeout": "1"}, TypeError, "timeout: expected seconds as a number, or None, got str"),
+        ({"timeout": 0}, ValueError, "timeout: expected seconds above 0, got 0"),
+        ({"timeout": -1.0}, ValueError, "timeout: expected seconds above 0"),
+        ({"timeout": math.inf}, ValueError, "timeout: expected seconds above 0, got inf"),
+        ({"timeout": math.nan}, ValueError, "timeout: expected seconds above 0, got nan"),
         ({"retries": 1}, TypeError, "retries"),
     ],
 )
@@ -378,11 +378,11 @@ def test_an_option_that_is_none_is_told_by_its_name(options, error, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (7, "takes a function or a pydantic model, not an instance of int"),
-        (dict, "takes a function or a pydantic model, not the class dict"),
-        (Unit, "not the class Unit"),
-        (Place(city="a"), "not an instance of Place"),
-        (function_tool(get_weather), "get_weather is a tool already"),
+        (7, "expected a function or a pydantic model, got an instance of int"),
+        (dict, "expected a function or a pydantic model, got the class dict"),
+        (Unit, "got the class Unit"),
+        (Place(city="a"), "got an instance of Place"),
+        (function_tool(get_weather), "got the tool get_weather"),
     ],
 )
 def test_what_is_no_function_and_no_model_is_told(given, message):

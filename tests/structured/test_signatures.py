@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from chatstream.structured import ToolContext
-from chatstream.structured.signatures import docstring_of, read_method, read_signature, whole
+from chatstream.structured.signatures import docstring_of, innermost, read_method, read_signature
 
 CONTEXT = ToolContext(context="mine", tool_call_id="call_1", name="f", messages=())
 
@@ -211,8 +211,8 @@ def test_the_docstring_is_that_of_what_is_called():
 
 
 def test_a_whole_is_what_a_partial_is_of():
-    assert whole(functools.partial(functools.partial(weather, "a"))) is weather
-    assert whole(weather) is weather
+    assert innermost(functools.partial(functools.partial(weather, "a"))) is weather
+    assert innermost(weather) is weather
 
 
 # ---------------------------------------------------------------- the call

@@ -7,7 +7,8 @@ import pytest
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.structured import ToolContext, function_tool
-from chatstream.tools.callables import ByName, WithValue, is_async
+from chatstream.structured.functions import is_async
+from chatstream.tools.callables import ByName, WithValue
 
 if TYPE_CHECKING:
     from nowhere import Missing
