@@ -16,7 +16,7 @@ import pytest
 from test_docs import Block, matches, read_blocks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ["client.md", "examples.md"]
+PAGES = ["client.md", "examples.md", "structured.md", "tools.md"]
 
 
 @pytest.mark.parametrize("name", PAGES)
