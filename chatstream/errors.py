@@ -85,11 +85,13 @@ _SECRETS = (
     re.compile(r"\b(AIza|AKIA|ya29\.|eyJ)[\w.\-]{10,}"),
     re.compile(r"(?i)\b((?:bearer|basic)[\s:]+)[^\s\"',;]{6,}"),
     re.compile(
-        r"(?i)((?:secret|password|authorization)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;}&]{6,}"
+        r"(?i)((?:secret|password|passwd|pwd|passphrase|authorization)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;}&]{6,}"
     ),
     # "key" and "token" are also words of the API ("unknown key: response_format"): a credential has a digit in it.
     re.compile(r"(?i)((?:key|token)(?: provided)?[\"']?\s*[:=]\s*[\"']?)(?=[^\s\"',;}&]*\d)[^\s\"',;}&]{6,}"),
-    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
+    re.compile(r"(://[^/\s:@]*:)[^@\s/]+(?=@)"),
+    re.compile(r"(://)[^/\s:@]{8,}(?=@)"),
+    re.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*[:=]\s*[\"']?)[^\s\"',;]+(?:;\s*[^\s\"',;=]+=[^\s\"',;]+)*"),
     re.compile(r"\b()[A-Za-z0-9]{32,}\b"),  # keys that are hex or base62, and nothing else
 )
 

@@ -72,7 +72,8 @@ class Rounds:
             is_forced=_is_forced(arguments, toolbox),
             context=context,
         )
-        _, reading = self.call(self.loop.messages)  # what is wrong with it is told now,
+        call, reading = self.call(self.loop.messages)  # what is wrong with it is told now,
+        self.loop.secrets = call.secrets
         ChatStreamParser(**reading)  # and here what is wrong with how it would be read
 
     def call(self, messages: list[Any]) -> tuple[Call, dict[str, Any]]:

@@ -123,7 +123,7 @@ class FinalContentEvent(Event, frozen=True, eq=False):
 
 
 class FinalFunctionToolCallEvent(Event, frozen=True, eq=False):
-    """The last call of the run."""
+    """The last call of a function in the run."""
 
     type: ClassVar[Literal["final_function_tool_call"]] = "final_function_tool_call"
 
@@ -133,7 +133,7 @@ class FinalFunctionToolCallEvent(Event, frozen=True, eq=False):
 
 
 class FinalFunctionToolCallResultEvent(Event, frozen=True, eq=False):
-    """The answer to the last call of the run; as FunctionToolCallResultEvent."""
+    """The answer to the last call of a function in the run; as FunctionToolCallResultEvent."""
 
     type: ClassVar[Literal["final_function_tool_call_result"]] = "final_function_tool_call_result"
 

@@ -523,7 +523,7 @@ class EndEvent(Event, frozen=True, eq=False, gc=False):
 
 
 class ErrorEvent(Event, frozen=True, eq=False, gc=True):
-    """The stream failed: always the last event. Streams raise ``error`` when they come to it."""
+    """The stream, or the run, failed: always the last event. Whoever reads gets ``error`` raised there."""
 
     type: ClassVar[Literal["error"]] = "error"
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)
@@ -538,7 +538,7 @@ class ErrorEvent(Event, frozen=True, eq=False, gc=True):
 
 
 class AbortEvent(Event, frozen=True, eq=False, gc=True):
-    """You stopped the stream: always the last event."""
+    """You stopped the stream, or the run: always the last event."""
 
     type: ClassVar[Literal["abort"]] = "abort"
     _computed: ClassVar[tuple[str, ...]] = ("snapshot",)

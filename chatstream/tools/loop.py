@@ -36,6 +36,8 @@ from chatstream.tools.usage import added_up
 from chatstream.verdict import FINISH_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatstream.events import ToolLoopEvent
     from chatstream.tools.calls import ToolCall
     from chatstream.tools.toolbox import Tool, Toolbox
@@ -63,6 +65,7 @@ class Task:
     failure: Failure | None = None
     is_settled: bool = False
     is_given_up: bool = False  # nobody waits for its tool any more
+    is_checked: bool = False  # by after_call, where there is one
 
     def settle(self, result: Any) -> None:
         """Settle it with this result."""
@@ -70,6 +73,7 @@ class Task:
 
     def replace(self, result: Any) -> None:
         """Take another result for it, unless that is None."""
+        self.is_checked = True
         if result is not None:
             self.result = result
 
@@ -103,6 +107,7 @@ class Loop:
     max_result: int | None
     is_forced: bool  # every request names the one tool to call: one round is all there is
     context: Any = None
+    secrets: Sequence[str] = ()  # what no model is to be told of an error
     completions: list[ParsedChatCompletion[Any]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     is_over: bool = False
@@ -193,7 +198,7 @@ class Loop:
     def _answer(self, task: Task, escaped: list[BaseException]) -> list[ToolLoopEvent]:
         content = self._content(task, escaped)
         call = task.call
-        problem = None if task.failure is None else task.failure.text
+        problem = None if task.failure is None else self._masked(task.failure.text)
         answer = FunctionToolCallResultEvent(call.id, call.name, content, problem)
         if call.type != "custom":
             self.last_answer = answer
@@ -211,7 +216,12 @@ class Loop:
             except BaseException as error:  # noqa: BLE001  as above, or Ctrl-C: raised when all calls are answered
                 failure = task.fail(_UNSETTLED)
                 escaped.append(error)
-        return content_of(f"Error: {failure.text}", self.max_result)
+        return content_of(f"Error: {self._masked(failure.text)}", self.max_result)
+
+    def _masked(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def last_message(self) -> ParsedChatCompletionMessage[Any]:
         """The last message of the model."""

@@ -19,7 +19,7 @@ from chatstream.jsontext import mend, write_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_RESULT", "Failure", "ToolResultError", "content_of", "told", "unfit"]
+__all__ = ["MAX_RESULT", "Failure", "content_of", "told", "unfit"]
 
 MAX_RESULT = 262_144  # characters: more than most models can read, and a mistake rather than an answer
 
@@ -40,14 +40,10 @@ class Failure:
     error: Exception | None
 
 
-class ToolResultError(TypeError):
-    """A tool gave something that cannot be written as JSON."""
-
-
 def content_of(value: object, limit: int | None) -> str:
     """What a tool gave, as text of at most ``limit`` characters: text as it is, None as nothing, the rest as JSON.
 
-    Raises ToolResultError, which names a type and shows no value, for what JSON has no form for.
+    Raises TypeError, which names a type and shows no value, for what JSON has no form for.
     """
     if value is None:
         return ""
@@ -92,13 +88,13 @@ def _json(value: object) -> str:
         if isinstance(inner, Mapping):
             return dict(inner)
         strange.append(type(inner))
-        raise ToolResultError
+        raise TypeError
 
     try:
         return _written(value, stand_in)
     except Exception as error:  # properties and serializers are somebody's code: anything may come
         named = strange[0] if strange else type(value)
-        raise ToolResultError(f"what the tool gave cannot be written as JSON: {named.__name__}") from error
+        raise TypeError(f"what the tool gave cannot be written as JSON: {named.__name__}") from error
 
 
 def _written(value: object, stand_in: Callable[[Any], Any]) -> str:

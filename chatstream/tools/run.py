@@ -8,6 +8,7 @@ failure is an event, the last one.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
+_UNCHECKED = "the run ended before the call's result was let through"
+
 
 class Run(EventEmitter):
     """What both runners know without waiting."""
@@ -86,6 +89,7 @@ class Run(EventEmitter):
         self._is_aborted = False
         self._is_closed = False
         self._is_answering = False  # calls are being run
+        self._reading = threading.Lock()  # held while a step is taken: two readers would run calls twice
 
     # What there is to be known meanwhile
 
@@ -241,9 +245,24 @@ class Run(EventEmitter):
         finally:
             self._is_answering = False
             tasks = self._loop.tasks
+            for task in tasks:
+                if self._after_call is not None and task.is_settled and not (task.failure or task.is_checked):
+                    task.fail(_UNCHECKED)  # perhaps it would have been taken out
             self._batch += self._loop.answer()
             failures = [task.error_to_raise for task in tasks]
             self._failure = self._failure or next(filter(None, failures), None)
+
+    @contextmanager
+    def _stepping(self) -> Generator[None, None, None]:
+        """Take a step within this; RuntimeError if one is being taken already."""
+        if not self._reading.acquire(blocking=False):
+            raise RuntimeError(
+                "the run is being read already: by another task or thread, or by who is called from within"
+            )
+        try:
+            yield
+        finally:
+            self._reading.release()
 
     def _close(self) -> None:
         """Nobody reads on: calls that were not run are answered, so that the history can be sent."""

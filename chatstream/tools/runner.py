@@ -9,10 +9,12 @@ raised where the reader comes to it, and the history can be sent again whatever 
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
+import anyio.from_thread
 
 from chatstream.emitter import is_coroutine
 from chatstream.errors import ChatStreamError
@@ -112,7 +114,8 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
         while not self._batch:
             if self._terminal is not None:
                 raise StopIteration
-            self._step()
+            with self._stepping():
+                self._step()
         event = self._batch.popleft()
         self._note(event)
         listeners = self.active.get(event.type)
@@ -177,7 +180,7 @@ class ToolRunner(Run, Iterator["ToolLoopEvent"]):
             finally:
                 self._crew = None
             for task in self._loop.tasks:
-                if self._after_call is not None and task.is_settled and task.failure is None:
+                if self._after_call is not None and task.is_settled and task.failure is None and not self._is_aborted:
                     task.replace(self._unawaited_hook("after_call", self._after_call(task.call, task.result)))
 
     @runner_waits
@@ -297,6 +300,7 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         self._ask_model = ask
         self._asked: AsyncChatCompletionStream | AsyncWholeAnswer | None = None
         self._scope: anyio.CancelScope | None = None  # the calls that are being run
+        self._thread: int | None = None  # of the event loop
 
     def __aiter__(self) -> Self:
         self._check_open()
@@ -312,7 +316,8 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
         while not self._batch:
             if self._terminal is not None:
                 raise StopAsyncIteration
-            await self._step()
+            with self._stepping():
+                await self._step()
         event = self._batch.popleft()
         self._note(event)
         listeners = self.active.get(event.type)
@@ -363,13 +368,14 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
             self._batch.append(event)
 
     async def _run_calls(self) -> None:
+        self._thread = threading.get_ident()
         with self._answering(), anyio.CancelScope() as self._scope:
             for task in self._loop.open_tasks:
-                if self._before_call is not None:
+                if self._before_call is not None and not self._is_aborted:
                     self._take_decision(task, await _awaited(self._before_call(task.call)))
             await run_async(self._loop.open_tasks, self._loop.context_of, at_once=self._max_concurrency)
             for task in self._loop.tasks:
-                if self._after_call is not None and task.failure is None:
+                if self._after_call is not None and task.failure is None and not self._is_aborted:
                     task.replace(await _awaited(self._after_call(task.call, task.result)))
 
     @runner_waits_async
@@ -434,10 +440,17 @@ class AsyncToolRunner(Run, AsyncIterator["ToolLoopEvent"]):
     def abort(self) -> None:
         """Stop: an answer is read no further, tools are cancelled, and whoever waits for either is woken.
 
-        Reading on raises APIUserAbortError with what had arrived. A sync tool cannot be ended from outside: its result
-        is dropped, and its ``ToolContext.is_cancelled`` is true.
+        To be called in the thread of the event loop, or by a sync tool of the run. Reading on raises APIUserAbortError
+        with what had arrived. A sync tool cannot be ended from outside: its result is dropped, and its
+        ``ToolContext.is_cancelled`` is true.
         """
         self._is_aborted = True
+        if self._scope is not None and self._thread != threading.get_ident():
+            anyio.from_thread.run_sync(self._stop)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
         if self._asked is not None:
             self._asked.abort()
         if self._scope is not None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from contextvars import copy_context
+from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -47,7 +48,9 @@ def _called(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | Non
     if tool is None:  # cannot be: such a task was settled when it was made
         return None, LookupError(task.call.name)
     try:
-        return tool.call(task.call.parsed_arguments, context), None
+        result = tool.call(task.call.parsed_arguments, context)
+        # What a generator does is the tool's, too: it is done here, and not where its result is written.
+        return list(result) if isinstance(result, GeneratorType) else result, None
     except Exception as error:  # noqa: BLE001  a tool is somebody's code: anything may come
         return None, error
     except BaseException as error:  # noqa: BLE001  raised by who waits for it: in a thread, nobody would hear of it
@@ -58,8 +61,9 @@ def _called_sync(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception 
     """What the tool gives, or what it raises; a coroutine is the caller's mistake, as nobody can await it."""
     result, error = _called(task, context)
     try:
-        if is_coroutine(result):
-            result.close()
+        if is_coroutine(result) or isinstance(result, AsyncGeneratorType):
+            if is_coroutine(result):
+                result.close()
             return None, _Escape(TypeError(f"{task.call.name} is async: use AsyncChatClient, which awaits it"))
     except Exception as raised:  # noqa: BLE001  what it gave may refuse to be looked at
         return None, raised
@@ -232,6 +236,8 @@ class _AsyncCrew:
         if error is not None:
             return None, error
         try:
+            if isinstance(result, AsyncGeneratorType):
+                return [part async for part in result], None
             return await result if inspect.isawaitable(result) else result, None
         except Exception as raised:  # noqa: BLE001  a tool is somebody's code: anything may come
             return None, raised

@@ -1,9 +1,11 @@
+import asyncio
 import inspect
 import json
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -27,7 +29,7 @@ from chatstream.errors import (
 from chatstream.events import LOOP_EVENT_TYPES
 from chatstream.tools import AsyncToolRunner, Deny, ToolCall, ToolContext, ToolRunner
 from chatstream.validation import problems
-from halves import got
+from halves import entered, got
 from scripted_model import QUESTION, Way, answers, custom, events_of, every_way, function, says
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -158,8 +160,9 @@ async def test_listeners_hear_of_all_rounds(way):
     def told(event):
         heard.append(("decorated", event.name))
 
-    snapshots = []
+    snapshots, chunks = [], []
     runner.on("content", lambda delta, snapshot: snapshots.append(snapshot))
+    runner.on("chunk", lambda chunk, snapshot: chunks.append((chunk.object, snapshot.object)))
     await got(runner.until_done())
     assert all(name == kind for name, kind in heard if name != "decorated")
     assert {kind for name, kind in heard if name != "decorated"} == {*LOOP_EVENT_TYPES, "end"} - {"total_usage"}
@@ -167,6 +170,7 @@ async def test_listeners_hear_of_all_rounds(way):
     assert len(once) == 1
     assert gone == []
     assert (snapshots[-1:] == ["Both sunny."]) is way.streams
+    assert set(chunks) == ({("chat.completion.chunk", "chat.completion")} if way.streams else set())
     with pytest.raises(ValueError, match="did you mean"):
         runner.on("mesage", print)
 
@@ -220,6 +224,21 @@ async def test_wait_for_reads_on_until_it_happens(way):
         await got(runner.wait_for("message"))
     with pytest.raises(ValueError, match="no event is called"):
         await got(runner.wait_for("nothing"))
+
+
+@every_way
+async def test_a_failure_can_be_waited_for_and_raised_afterwards(way):
+    failure = IncompleteStreamError("cut")
+    runner = way.runner([TWO[0], failure], [weather])
+    assert (await got(runner.wait_for("error"))).error is failure
+    with pytest.raises(IncompleteStreamError):
+        await got(runner.until_done())
+    runner = way.runner([failure])
+    with pytest.raises(IncompleteStreamError):
+        await got(runner.wait_for("message"))
+    aborted = way.runner(TWO, [weather])
+    aborted.on("function_tool_call", lambda event: aborted.abort())
+    assert (await got(aborted.wait_for("abort"))).error.completion is not None
 
 
 @every_way
@@ -449,7 +468,7 @@ async def test_results_are_written_as_what_they_are(way):
     await got(runner.until_done())
     told = answers(runner)
     assert told[:8] == ["text", "", '{"x":1}', '{"x":2}', '{"a":[1,null,true]}', "3", "é", '[{"x":4}]']
-    assert told[8] == "Error: ToolResultError: what the tool gave cannot be written as JSON: object"
+    assert told[8] == "Error: TypeError: what the tool gave cannot be written as JSON: object"
     assert len(told[9]) == 100
     assert "500 characters" in told[9]
 
@@ -663,7 +682,8 @@ async def test_what_a_hook_raises_is_raised_and_the_history_stays_valid(way, hoo
         await events_of(runner)
     assert is_valid(runner)
     unknown = "Error: the run ended before the call was run"
-    assert answers(runner) == ([unknown] * 2 if hook == "before_call" else ["sunny in Oslo", "sunny in Rome"])
+    unchecked = "Error: the run ended before the call's result was let through"
+    assert answers(runner) == ([unknown] * 2 if hook == "before_call" else ["sunny in Oslo", unchecked])
 
 
 @every_way
@@ -762,12 +782,14 @@ async def test_results_that_refuse_to_be_looked_at_are_failures(way):
 
 @every_way
 async def test_who_is_interrupted_while_results_are_written_has_a_valid_history(way):
-    def interrupt() -> object:
-        def generate():
-            yield 1
+    class Interrupts(Mapping):
+        __getitem__ = __len__ = None
+
+        def __iter__(self):
             raise KeyboardInterrupt
 
-        return generate()
+    def interrupt() -> object:
+        return Interrupts()
 
     calls = [function("interrupt"), function("weather", '{"city": "Oslo"}')]
     runner = way.runner([says(None, *calls)], [interrupt, weather])
@@ -820,7 +842,178 @@ async def test_a_cut_answer_that_is_let_pass_has_no_calls_to_run(way):
                 await got(runner.until_done())
 
 
+@every_way
+async def test_calls_without_an_id_are_answered_as_they_came(way):
+    calls = [{**function("weather", '{"city": "Oslo"}'), "index": 0}, {**function("weather", "{"), "index": 1}]
+    turn = says(None, *calls)
+    for call in turn["completion"]["choices"][0]["message"]["tool_calls"]:
+        call["id"] = ""
+    runner = way.runner([turn, says(".")], [weather])
+    await got(runner.until_done())
+    assert [message["tool_call_id"] for message in runner.messages[2:4]] == [
+        call["id"] for call in runner.messages[1]["tool_calls"]
+    ]
+    assert answers(runner)[0] == "sunny in Oslo"
+    assert is_valid(runner)
+
+
+@every_way
+async def test_both_forms_in_one_message_are_each_answered_in_their_own(way):
+    older = {"function_call": {"name": "weather", "arguments": '{"city": "Rome"}'}}
+    turn = says(None, function("weather", '{"city": "Oslo"}'), **older)
+    runner = way.runner([turn, says(".")], [weather])
+    await got(runner.until_done())
+    assert [message["role"] for message in runner.messages[1:]] == ["assistant", "tool", "function", "assistant"]
+    assert answers(runner) == ["sunny in Oslo", "sunny in Rome"]
+
+
+@every_way
+async def test_generators_are_lists_made_where_the_tool_runs(way):
+    where = []
+
+    def lines(x: int) -> Iterator[int]:
+        where.append(threading.current_thread() is threading.main_thread())
+        yield from range(x)
+
+    def breaks() -> Iterator[int]:
+        yield 1
+        raise ConnectionError("down")
+
+    runner = way.runner([says(None, function("lines", '{"x": 3}'), function("breaks")), says(".")], [lines, breaks])
+    await got(runner.until_done())
+    assert answers(runner) == ["[0,1,2]", "Error: ConnectionError: down"]
+    assert where == [False]
+
+
+@pytest.mark.anyio
+async def test_async_generators_are_lists_too():
+    async def lines(x: int) -> AsyncIterator[int]:
+        for number in range(x):
+            await anyio.lowlevel.checkpoint()
+            yield number
+
+    turns = [says(None, function("lines", '{"x": 3}')), says(".")]
+    runner = Way("", is_async=True, streams=False).runner(turns, [lines])
+    await runner.until_done()
+    assert answers(runner) == ["[0,1,2]"]
+    with pytest.raises(TypeError, match="lines is async"):
+        Way("", is_async=False, streams=False).runner(turns, [lines]).until_done()
+
+
+@every_way
+async def test_a_run_has_one_reader_at_a_time(way):
+    def reads() -> str:
+        if way.is_async:
+            return "".join(map(str, anyio.from_thread.run(anext, runner)))
+        return str(next(runner))
+
+    runner = way.runner([says(None, function("reads")), says(".")], [reads])
+    await got(runner.until_done())
+    assert "the run is being read already" in answers(runner)[0]
+
+
+@pytest.mark.anyio
+async def test_a_sync_tool_may_abort_an_async_run():
+    ended = []
+
+    def stop() -> None:
+        runner.abort()
+
+    async def wait() -> None:
+        try:
+            await anyio.sleep(60)
+        finally:
+            ended.append(True)
+
+    runner = Way("", is_async=True, streams=False).runner([says(None, function("wait"), function("stop"))], [wait, stop])
+    with anyio.fail_after(10), pytest.raises(APIUserAbortError):
+        await runner.until_done()
+    assert ended == [True]
+    assert is_valid(runner)
+
+
 # Stopping
+
+
+@every_way
+async def test_a_run_that_is_aborted_before_it_begins_asks_nobody(way):
+    runner = way.runner(TWO, [weather])
+    runner.abort()
+    with pytest.raises(APIUserAbortError):
+        await got(runner.until_done())
+    assert runner.script.asked == []
+    assert runner.messages == [QUESTION]
+
+
+@every_way
+async def test_an_abort_after_the_end_changes_nothing(way):
+    runner = way.runner(TWO, [weather])
+    await got(runner.until_done())
+    runner.abort()
+    assert await got(runner.final_content()) == "Both sunny."
+    assert runner.end.kind == "complete"
+
+
+@pytest.mark.parametrize("hook", ["before_call", "after_call"])
+@every_way
+async def test_nothing_begins_after_a_hook_aborted_the_run(way, hook):
+    ran = []
+
+    def work(x: int) -> int:
+        ran.append(x)
+        return x
+
+    async def work_async(x: int) -> int:
+        return work(x)
+
+    def stops(call, result=None):
+        runner.abort()
+
+    calls = [function("work", f'{{"x": {x}}}') for x in range(3)]
+    tool = function_tool(work_async, name="work") if way.is_async else work
+    runner = way.runner([says(None, *calls), says(".")], [tool], **{hook: stops})
+    with pytest.raises(APIUserAbortError):
+        await got(runner.until_done())
+    assert sorted(ran) == ([] if hook == "before_call" else [0, 1, 2])
+    assert len(runner.script.asked) == 1
+    unrun = ["Error: the run ended before the call was run"] * 3
+    unchecked = ["Error: the run ended before the call's result was let through"] * 2
+    assert answers(runner) == (unrun if hook == "before_call" else ["0", *unchecked])
+    assert is_valid(runner)
+
+
+def test_an_abort_by_another_thread_ends_the_answer_that_is_coming():
+    runner = Way("", is_async=False, streams=True).runner(FOREVER, [weather])
+    reached, gone_on = threading.Event(), threading.Event()
+
+    def stop():
+        reached.wait(10)
+        runner.abort()
+        gone_on.set()
+
+    def holds(event):
+        reached.set()
+        gone_on.wait(10)
+
+    runner.once("chunk", lambda chunk, snapshot: holds(chunk))
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(APIUserAbortError):
+        runner.until_done()
+    stopper.join()
+    assert runner.messages == [QUESTION]
+    assert len(runner.script.asked) == 1
+
+
+@every_way
+async def test_who_leaves_before_the_calls_are_run_has_a_valid_history(way):
+    ran = []
+    runner = way.runner(TWO, [weather], before_call=ran.append)
+    async with entered(runner):
+        await got(runner.wait_for("function_tool_call"))
+    assert is_valid(runner)
+    assert answers(runner) == ["Error: the run ended before the call was run"] * 2
+    assert ran == []
 
 
 @every_way
@@ -921,7 +1114,7 @@ async def test_what_a_listener_raises_is_raised_and_reading_can_go_on(way):
 
 @every_way
 async def test_what_is_no_exception_ends_more_than_the_tool(way):
-    for kind in (SystemExit, pytest.fail.Exception):
+    for kind in (SystemExit, KeyboardInterrupt, pytest.fail.Exception):
 
         def leaves(kind=kind) -> str:
             raise kind("3")
@@ -957,6 +1150,66 @@ async def test_a_cancellation_ends_the_tools_and_leaves_a_valid_history():
     assert answers(runner)[0] == "0"
     with pytest.raises(StreamConsumedError):
         await runner.until_done()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("streams", [False, True])
+async def test_cancelled_by_a_scope_at_any_turn_a_run_leaves_a_valid_history(streams):
+    async def cancelled_after(turns, run):
+        scope = anyio.CancelScope()
+
+        async def within():
+            with scope:
+                await run()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(within)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            scope.cancel()
+
+    await cancel_at_any_turn(cancelled_after, streams=streams)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("streams", [False, True])
+async def test_cancelled_as_a_task_at_any_turn_a_run_leaves_a_valid_history(streams):
+    async def cancelled_after(turns, run):
+        running = asyncio.create_task(run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        was_told = running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled() or not was_told
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    await cancel_at_any_turn(cancelled_after, streams=streams)
+
+
+async def cancel_at_any_turn(cancelled_after, *, streams):
+    async def pause(x: int, run: ToolContext[list]) -> int:
+        run.context.append(x)
+        await anyio.lowlevel.checkpoint()
+        return x
+
+    def sync(x: int, run: ToolContext[list]) -> int:
+        run.context.append(x)
+        return x
+
+    calls = [function("pause", '{"x": 1}'), function("sync", '{"x": 2}'), function("pause", '{"x": 3}')]
+    model = [says("Well.", *calls), says("Done.")]
+    ends = set()
+    for turns in range(0, 80, 2):
+        ran = []
+        runner = Way("", is_async=True, streams=streams).runner(model, [pause, sync], at_once=2, context=ran)
+        await cancelled_after(turns, runner.until_done)
+        assert is_valid(runner)
+        assert len(set(ran)) == len(ran)
+        for number, answer in enumerate(answers(runner), 1):
+            assert answer == str(number) or answer.startswith("Error: the run ended")
+            assert number not in ran or answer != "Error: the run ended before the call was run"
+        ends.add(len(runner.messages))
+    assert {1, 5} <= ends  # before the answer came, and while its calls were run
 
 
 def test_both_halves_offer_the_same():
