@@ -6,6 +6,7 @@ A test is async and gets a `way`: `way.runner(turns, tools)` makes a runner, `aw
 
 import random
 
+import anyio.lowlevel
 import pytest
 
 from chatstream import AsyncChatCompletionStream, ChatCompletionStream
@@ -71,7 +72,7 @@ class Script:
         chunks = chunks_of(turn["completion"], include_usage=usage, pieces=self._pieces)
         if turn["cut"]:
             chunks = chunks[: -turn["cut"]]
-        return (AsyncChatCompletionStream if self._is_async else ChatCompletionStream)(chunks)
+        return AsyncChatCompletionStream(_Arriving(chunks)) if self._is_async else ChatCompletionStream(chunks)
 
     def _pieces(self, text):
         pieces, at = [], 0
@@ -96,7 +97,24 @@ class _Whole:
 
 class _AsyncWhole(_Whole):
     async def read(self):
+        await anyio.lowlevel.checkpoint()
         return self._completion
+
+
+class _Arriving:
+    """Chunks that are waited for, so that a run can be cancelled at each."""
+
+    def __init__(self, chunks):
+        self._chunks = iter(chunks)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await anyio.lowlevel.checkpoint()
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
 
 
 class Way:

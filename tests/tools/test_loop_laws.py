@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chatstream import function_tool
-from chatstream.errors import ChatStreamError, ToolLoopLimitError
+from chatstream.errors import (
+    APIUserAbortError,
+    ChatStreamError,
+    ContentFilterFinishReasonError,
+    LengthFinishReasonError,
+    ToolLoopLimitError,
+)
 from chatstream.events import LOOP_EVENT_TYPES
 from chatstream.tools import Deny, ToolContext
 from chatstream.tools.loop import Loop
@@ -57,6 +63,7 @@ def a_call(kind, number):
         "raises": lambda: function("work", f'{{"deed": "raise", "number": {number}}}'),
         "odd": lambda: function("work", f'{{"deed": "odd", "number": {number}}}'),
         "none": lambda: function("work", f'{{"deed": "nothing", "number": {number}}}'),
+        "no id": lambda: function("work", f'{{"deed": "leave", "number": {number}}}', ""),
         "same id": lambda: function("work", f'{{"deed": "leave", "number": {number}}}', "call_same"),
         "unfit": lambda: function("work", f'{{"deed": 1, "number": {number}}}'),
         "no json": lambda: function("work", f'{{"deed": "give", "number": {number}'),
@@ -68,7 +75,7 @@ def a_call(kind, number):
     }[kind]()
 
 
-RUN = {"right", "raises", "odd", "none", "same id", "custom", "strict"}  # the rest is never run
+RUN = {"right", "raises", "odd", "none", "no id", "same id", "custom", "strict"}  # the rest is never run
 KINDS = [*sorted(RUN), "unfit", "no json", "no object", "blank", "unknown"]
 CALLS = st.lists(st.sampled_from([kind for kind in KINDS if kind != "strict"]), max_size=4)
 FINISHES = st.sampled_from(["stop", "tool_calls", "length", "content_filter", "other"])
@@ -165,18 +172,20 @@ class LoopMachine(RuleBasedStateMachine):
 
 TestLoop = LoopMachine.TestCase
 
-SCRIPTS = st.lists(st.tuples(st.lists(st.sampled_from(KINDS), min_size=1, max_size=5), FINISHES), max_size=4)
+# A call without an id is given one by what reads streams, and by the client where an answer is whole: the script is neither.
+SAME = [kind for kind in KINDS if kind != "no id"]
+SCRIPTS = st.lists(st.tuples(st.lists(st.sampled_from(SAME), min_size=1, max_size=5), FINISHES), max_size=4)
 HOOKS = st.sampled_from([None, "deny", "instead"])
 WAYS = [
-    (Way("sync whole", is_async=False, streams=False), None),
-    (Way("sync streamed", is_async=False, streams=True), None),
+    (Way("sync whole", is_async=False, streams=False), "asyncio"),
+    (Way("sync streamed", is_async=False, streams=True), "asyncio"),
     (Way("asyncio streamed", is_async=True, streams=True), "asyncio"),
     (Way("trio whole", is_async=True, streams=False), "trio"),
 ]
 
 
-def played(way, backend, script, hook, at_once):
-    """What came of a script: the history, the events of the loop, what was run, and what was raised."""
+def runner_of(way, script, hook, at_once):
+    """A runner over a script, what its tools note when they run, and the calls that before_call is asked about."""
     turns, number = [], itertools.count()
     for kinds, finish in script:
         calls = [{**a_call(kind, next(number)), "index": at} for at, kind in enumerate(kinds)]
@@ -190,28 +199,33 @@ def played(way, backend, script, hook, at_once):
             return Deny("odd")
         return {"instead": True} if hook == "instead" and call.index % 2 else None
 
-    runner = way.runner(turns, TOOLS, context=ran, at_once=at_once, most=3, before_call=before)
-    raised = []
+    return way.runner(turns, TOOLS, context=ran, at_once=at_once, most=3, before_call=before), ran, seen
 
-    async def play():
-        told = []
-        for name in (*LOOP_EVENT_TYPES, "end", "error"):
-            runner.on(name, told.append)
+
+def heard(runner, backend, listener=None):
+    """The events of the loop, listened for until the end, and what was raised there."""
+    told, raised = [], []
+    for name in (*LOOP_EVENT_TYPES, "end", "error", "abort"):
+        runner.on(name, told.append)
+        if listener:
+            runner.on(name, listener)
+
+    async def read():
         try:
             await events_of(runner)
         except (ChatStreamError, ToolError) as error:
             raised.append(error)
-        return told
 
-    events = anyio.run(play, backend=backend or "asyncio")
-    return runner, events, ran, seen, raised
+    anyio.run(read, backend=backend)
+    return told, raised
 
 
 @given(script=SCRIPTS, hook=HOOKS, at_once=st.sampled_from([1, 8]))
 def test_any_script_comes_to_a_valid_history_and_the_same_one_each_way(script, hook, at_once):
     outcomes = []
     for way, backend in WAYS:
-        runner, events, ran, seen, raised = played(way, backend, script, hook, at_once)
+        runner, ran, seen = runner_of(way, script, hook, at_once)
+        events, raised = heard(runner, backend)
         assert is_valid(runner.messages)
         assert len(ran) == len(set(ran)), "something ran twice"
         assert len(runner.script.asked) <= 3
@@ -232,3 +246,37 @@ def test_any_script_comes_to_a_valid_history_and_the_same_one_each_way(script, h
             )
         )
     assert all(outcome == outcomes[0] for outcome in outcomes[1:])
+
+
+DECIDED = {"final_chat_completion", "final_message", "final_content", "final_function_tool_call"}
+DECIDED |= {"final_function_tool_call_result", "total_usage", "end", "error"}  # how the run ended is known by then
+
+
+@given(script=SCRIPTS, place=st.integers(0, 25), at_once=st.sampled_from([1, 8]), way=st.sampled_from(WAYS))
+def test_aborted_at_any_event_a_run_begins_nothing_more_and_says_so(script, place, at_once, way):
+    runner, ran, _ = runner_of(way[0], script, None, at_once)
+    places, then = itertools.count(), []
+
+    def aborts(event):
+        if next(places) == place:
+            runner.abort()
+            then.append((event.type, list(ran), len(runner.script.asked)))
+
+    events, raised = heard(runner, way[1], aborts)
+    assert is_valid(runner.messages)
+    for name, ran_by_then, asked_by_then in then:
+        assert ran == ran_by_then
+        assert len(runner.script.asked) == asked_by_then
+        if name in DECIDED:
+            assert events[-1].type in {"end", "error"}
+        elif isinstance(raised[0], APIUserAbortError):
+            assert events[-1].type == "abort"
+            assert events[-1].error is raised[0]
+        else:  # what it failed with before: a tool that raises, or an answer that had come, and was cut
+            assert (type(raised[0]), name) in {
+                (ToolError, "function_tool_call_result"),
+                (ToolError, "message"),
+                (LengthFinishReasonError, "connect"),
+                (ContentFilterFinishReasonError, "connect"),
+            }
+            assert name != "connect" or not way[0].streams

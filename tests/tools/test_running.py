@@ -49,12 +49,17 @@ def tool_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("tool ")]
 
 
+def until(holds):
+    """Wait for threads, of which nobody tells when they have done something."""
+    late = time.monotonic() + LONG
+    while not holds() and time.monotonic() < late:
+        time.sleep(0.001)
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
     yield
-    late = time.monotonic() + LONG
-    while tool_threads() and time.monotonic() < late:
-        time.sleep(0.005)
+    until(lambda: not tool_threads())
     assert tool_threads() == []
 
 
@@ -177,9 +182,7 @@ async def test_a_tool_that_takes_too_long_makes_room_for_the_next(way):
         "next",
     ]
     assert isinstance(tasks[0].failure.error, TimeoutError)
-    late = time.monotonic() + LONG
-    while len(told) < 2 and time.monotonic() < late:
-        time.sleep(0.005)  # they are threads in both, and need no loop
+    until(lambda: len(told) == 2)
     assert told == [True, True]
     assert tasks[0].failure is not None  # what it gave in the end is nobody's
 
@@ -246,7 +249,7 @@ def test_threads_are_named_and_hold_up_no_end_of_the_process():
 
 
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_a_coroutine_is_refused_and_closed(at_once):
+def test_a_coroutine_is_the_callers_mistake_and_closed(at_once):
     async def later():
         raise AssertionError
 
@@ -276,8 +279,7 @@ def test_stopped_it_returns_while_tools_run_and_their_results_are_nobodys():
     assert tasks[3] not in given_up  # never begun
     assert tasks[1] in given_up
     free.set()
-    while tool_threads():
-        time.sleep(0.005)
+    until(lambda: not tool_threads())
     assert outcomes(tasks)[0] in {"soon", "?"}  # it may have ended just then
     assert outcomes(tasks)[1:] == ["?", "?", "?"]
     assert set(told) == {True}
@@ -300,9 +302,7 @@ def test_a_tool_in_the_callers_thread_is_told_that_nobody_wants_it_any_more(from
         if from_within:
             crew.stop()
         began.set()
-        late = time.monotonic() + LONG
-        while not context.is_cancelled and time.monotonic() < late:
-            time.sleep(0.001)
+        until(lambda: context.is_cancelled)
         return context.is_cancelled
 
     tasks = [task(patient), task(lambda context: pytest.fail("begun"), "next")]
@@ -331,8 +331,7 @@ def test_stopped_again_and_again_while_tools_end_nothing_is_lost_and_nothing_rai
         stopper.start()
         crew.run()
         stopper.join()
-        while tool_threads():
-            time.sleep(0.001)
+        until(lambda: not tool_threads())
         for number, each in enumerate(tasks):
             assert each.is_settled or each.is_given_up == (f"call_{number}" in begun)
 
