@@ -108,7 +108,7 @@ def _is_forced(arguments: Mapping[str, Any], toolbox: Toolbox) -> bool:
     if isinstance(allowed, Mapping):
         tools = allowed.get("tools")
         return allowed.get("mode") == "required" and isinstance(tools, Sequence) and len(tools) == 1
-    return choice.get("type") in {"function", "custom"}
+    return choice.get("type") in ("function", "custom")  # in a tuple: what was given may be unhashable
 
 
 class WholeRequest(Generic[R_co]):

@@ -80,6 +80,8 @@ def said_again(message: ChatCompletionMessage, calls: Sequence[ToolCall]) -> dic
     older = calls[-1] if calls and calls[-1].type == "function_call" else None
     if older is not None:
         param["function_call"] = {"name": _sendable(older.name), "arguments": older.arguments}
+    if "audio" in param and not isinstance(param["audio"].get("id"), str):
+        del param["audio"]  # by anything else nobody knows it
     if param["content"] is None and not param.keys() & {"tool_calls", "function_call", "refusal", "audio"}:
         param["content"] = ""
     return param  # type: ignore[no-any-return]  # a dict, as to_param gives it

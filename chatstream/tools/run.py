@@ -208,6 +208,8 @@ class Run(EventEmitter):
         self._take(completion, None if stream is None else EndEvent(_end_without(stream.end), Whole(completion)))
 
     def _fail(self, error: ChatStreamError) -> None:
+        if error.completion is None:
+            error.completion = self._latest()
         if self._is_aborted and isinstance(error, APIUserAbortError):
             self._put_last(AbortEvent(error, _frame_of(error)))
         else:
@@ -226,6 +228,8 @@ class Run(EventEmitter):
 
     def _take_decision(self, task: Task, decision: Any) -> None:
         """What before_call said of a call."""
+        if decision is Deny:
+            decision = Deny()
         if isinstance(decision, Deny):
             task.fail(f"the call was denied: {decision.reason}" if decision.reason else "the call was denied")
         elif decision is not None:

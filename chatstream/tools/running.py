@@ -13,6 +13,7 @@ import math
 import threading
 import time
 from collections import deque
+from contextlib import aclosing
 from contextvars import copy_context
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from chatstream.emitter import is_coroutine
+from chatstream.tools.results import MAX_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,11 +52,30 @@ def _called(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | Non
     try:
         result = tool.call(task.call.parsed_arguments, context)
         # What a generator does is the tool's, too: it is done here, and not where its result is written.
-        return list(result) if isinstance(result, GeneratorType) else result, None
+        return _parts_of(result, task) if isinstance(result, GeneratorType) else result, None
     except Exception as error:  # noqa: BLE001  a tool is somebody's code: anything may come
         return None, error
     except BaseException as error:  # noqa: BLE001  raised by who waits for it: in a thread, nobody would hear of it
         return None, _Escape(error)
+
+
+def _parts_of(generator: GeneratorType[Any, Any, Any], task: Task) -> list[Any]:
+    """What a generator gives, as long as somebody waits for it; ValueError if that is more than anybody would read."""
+    parts: list[Any] = []
+    try:
+        for part in generator:
+            if task.is_given_up:
+                break
+            _add_part(parts, part)
+    finally:
+        generator.close()
+    return parts
+
+
+def _add_part(parts: list[Any], part: Any) -> None:
+    parts.append(part)
+    if len(parts) > MAX_RESULT:
+        raise ValueError(f"a generator that gives more than {MAX_RESULT:,} parts")
 
 
 def _called_sync(task: Task, context: ToolContext[Any]) -> tuple[Any, Exception | None]:
@@ -161,7 +182,7 @@ class Crew:
 
     def _patience(self) -> float | None:
         earliest = min(self._running.values())
-        return None if earliest == math.inf else max(0.0, earliest - time.monotonic())
+        return None if earliest == math.inf else min(max(0.0, earliest - time.monotonic()), threading.TIMEOUT_MAX)
 
     def _give_up_late_ones(self) -> None:
         now = time.monotonic()
@@ -236,8 +257,19 @@ class _AsyncCrew:
         if error is not None:
             return None, error
         try:
-            if isinstance(result, AsyncGeneratorType):
-                return [part async for part in result], None
-            return await result if inspect.isawaitable(result) else result, None
+            return await _awaited(result), None
         except Exception as raised:  # noqa: BLE001  a tool is somebody's code: anything may come
             return None, raised
+
+
+async def _awaited(result: Any) -> Any:
+    """What a tool gave, waited for: a coroutine of a coroutine, too, and all that an async generator gives."""
+    while inspect.isawaitable(result):
+        result = await result
+    if not isinstance(result, AsyncGeneratorType):
+        return result
+    parts: list[Any] = []
+    async with aclosing(result):
+        async for part in result:
+            _add_part(parts, part)
+    return parts

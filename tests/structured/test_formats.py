@@ -183,7 +183,9 @@ def test_a_typed_dict_of_the_standard_library_needs_python_3_12():
     if sys.version_info >= (3, 12):
         assert output_format(Standard).model_validate_json('{"a": 1}') == {"a": 1}
     else:
-        with pytest.raises(TypeError, match=r"expected typing_extensions.TypedDict before Python 3.12, got typing.TypedDict .Standard"):
+        with pytest.raises(
+            TypeError, match=r"expected typing_extensions.TypedDict before Python 3.12, got typing.TypedDict .Standard"
+        ):
             output_format(Standard)
 
 

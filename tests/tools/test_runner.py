@@ -28,6 +28,7 @@ from chatstream.errors import (
 )
 from chatstream.events import LOOP_EVENT_TYPES
 from chatstream.tools import AsyncToolRunner, Deny, ToolCall, ToolContext, ToolRunner
+from chatstream.tools.results import MAX_RESULT
 from chatstream.validation import problems
 from halves import entered, got
 from scripted_model import QUESTION, Way, answers, custom, events_of, every_way, function, says
@@ -885,6 +886,47 @@ async def test_generators_are_lists_made_where_the_tool_runs(way):
     assert where == [False]
 
 
+@every_way
+async def test_a_generator_without_end_is_given_up(way):
+    closed = threading.Event()
+
+    @function_tool(timeout=0.05)
+    def numbers() -> Iterator[int]:
+        try:
+            while True:
+                time.sleep(0.001)
+                yield 1
+        finally:
+            closed.set()
+
+    def too_many() -> Iterator[int]:
+        yield from range(MAX_RESULT + 1)
+
+    runner = way.runner([says(None, function("numbers"), function("too_many")), says(".")], [numbers, too_many])
+    await got(runner.until_done())
+    assert answers(runner) == [
+        "Error: TimeoutError: numbers took longer than 0.05 s",
+        "Error: ValueError: a generator that gives more than 262,144 parts",
+    ]
+    assert closed.wait(10)
+
+
+@every_way
+async def test_an_error_of_a_later_round_has_the_last_completion(way):
+    failure = IncompleteStreamError("cut")
+    runner = way.runner([TWO[0], failure], [weather])
+    with pytest.raises(IncompleteStreamError):
+        await got(runner.until_done())
+    assert failure.completion is runner.all_chat_completions()[0]
+
+
+@every_way
+async def test_deny_may_be_said_without_a_reason(way):
+    runner = way.runner(TWO, [weather], before_call=lambda call: Deny)
+    await got(runner.until_done())
+    assert answers(runner) == ["Error: the call was denied"] * 2
+
+
 @pytest.mark.anyio
 async def test_async_generators_are_lists_too():
     async def lines(x: int) -> AsyncIterator[int]:
@@ -925,7 +967,9 @@ async def test_a_sync_tool_may_abort_an_async_run():
         finally:
             ended.append(True)
 
-    runner = Way("", is_async=True, streams=False).runner([says(None, function("wait"), function("stop"))], [wait, stop])
+    runner = Way("", is_async=True, streams=False).runner(
+        [says(None, function("wait"), function("stop"))], [wait, stop]
+    )
     with anyio.fail_after(10), pytest.raises(APIUserAbortError):
         await runner.until_done()
     assert ended == [True]
