@@ -237,6 +237,8 @@ async def test_a_failure_can_be_waited_for_and_raised_afterwards(way):
     runner = way.runner([failure])
     with pytest.raises(IncompleteStreamError):
         await got(runner.wait_for("message"))
+    other = way.runner([APIUserAbortError("by somebody else")])
+    assert (await got(other.wait_for("error"))).error.message == "by somebody else"
     aborted = way.runner(TWO, [weather])
     aborted.on("function_tool_call", lambda event: aborted.abort())
     assert (await got(aborted.wait_for("abort"))).error.completion is not None
@@ -392,13 +394,13 @@ async def test_calls_that_are_whole_are_run_whatever_the_finish_reason(way):
         assert answers(runner) == ["sunny in Rome"]
 
 
-@pytest.mark.parametrize("arguments", [CUT, ""])
+@pytest.mark.parametrize("arguments", [CUT, '{"command": "rm"}', ""])
 @every_way
 async def test_a_custom_call_or_a_blank_one_may_miss_something_at_the_limit(way, arguments):
     def shell(command: str) -> str:
         raise AssertionError
 
-    call = custom("shell", "rm -rf /tm") if arguments else function("weather", "")
+    call = custom("shell", arguments) if arguments else function("weather", "")
     tool = {"type": "custom", "custom": {"name": "shell", "function": shell}}
     runner = way.runner([says(None, call, finish="length")], [tool, weather])
     with pytest.raises(LengthFinishReasonError):
@@ -735,6 +737,8 @@ async def test_custom_tools_are_called_with_text(way):
     assert answers(runner) == ["LS -L"]
     asked = next(event for event in events if event.type == "function_tool_call")
     assert (asked.name, asked.arguments) == ("shell", "ls -l")
+    assert await got(runner.final_function_tool_call()) is None  # it is no function's
+    assert await got(runner.final_function_tool_call_result()) is None
     assert is_valid(runner)
 
 
@@ -1001,7 +1005,7 @@ async def test_an_abort_after_the_end_changes_nothing(way):
 @pytest.mark.parametrize("hook", ["before_call", "after_call"])
 @every_way
 async def test_nothing_begins_after_a_hook_aborted_the_run(way, hook):
-    ran = []
+    ran, asked = [], []
 
     def work(x: int) -> int:
         ran.append(x)
@@ -1011,6 +1015,7 @@ async def test_nothing_begins_after_a_hook_aborted_the_run(way, hook):
         return work(x)
 
     def stops(call, result=None):
+        asked.append(call.index)
         runner.abort()
 
     calls = [function("work", f'{{"x": {x}}}') for x in range(3)]
@@ -1018,6 +1023,7 @@ async def test_nothing_begins_after_a_hook_aborted_the_run(way, hook):
     runner = way.runner([says(None, *calls), says(".")], [tool], **{hook: stops})
     with pytest.raises(APIUserAbortError):
         await got(runner.until_done())
+    assert asked == [0]
     assert sorted(ran) == ([] if hook == "before_call" else [0, 1, 2])
     assert len(runner.script.asked) == 1
     unrun = ["Error: the run ended before the call was run"] * 3

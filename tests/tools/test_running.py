@@ -188,6 +188,27 @@ async def test_a_tool_that_takes_too_long_makes_room_for_the_next(way):
 
 
 @each_way
+async def test_a_tool_that_looks_at_nothing_holds_up_nobody_once_its_time_is_over(way):
+    free, ended = threading.Event(), threading.Event()
+
+    def deaf(context):
+        free.wait(LONG)
+        ended.set()
+        return "late"
+
+    def frees(context):
+        free.set()
+        assert ended.wait(LONG)  # while the others are still being run
+        time.sleep(0.02)
+        return "next"
+
+    tasks = [task(deaf, timeout=0.02), task(frees)]
+    await way.run(tasks, at_once=1)
+    assert outcomes(tasks) == ["TimeoutError: deaf took longer than 0.02 s", "next"]
+    assert tasks[0].result is None
+
+
+@each_way
 async def test_what_is_done_in_time_is_not_too_late(way):
     tasks = [task(lambda context: time.sleep(0.01), "f", timeout=LONG) for _ in range(5)]
     await way.run(tasks, at_once=2)
