@@ -28,7 +28,7 @@ class Readers:
     or None. Either may raise: the first failure is kept in ``failure`` until the stream has been read to its end.
     """
 
-    __slots__ = ("arguments", "content", "failure", "has_format", "models")
+    __slots__ = ("arguments", "content", "failure", "has_format", "models", "unfit")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Readers:
         self.has_format: bool = content is not None
         self.models: list[Any] = list(models)
         self.failure: Exception | None = None
+        self.unfit: str = "the answer does"  # what it was that failed, as the beginning of a sentence
 
     def read_content(self, text: str) -> Any:
         """What the response format makes of a whole content; None without a format, or if it does not fit."""
@@ -48,7 +49,13 @@ class Readers:
 
     def read_arguments(self, name: str | None, text: str, value: dict[str, Any] | None) -> Any:
         """What the tool of that name makes of whole arguments: the object as it is where there is no such tool."""
-        return value if self.arguments is None else self._read(self.arguments, name, text, value)
+        if self.arguments is None:
+            return value
+        failed_before = self.failure is not None
+        parsed = self._read(self.arguments, name, text, value)
+        if self.failure is not None and not failed_before:
+            self.unfit = f"the arguments of {name} do"  # a name that is known: there is a tool of it
+        return parsed
 
     def where(self) -> str:
         """Where the answer did not fit, and how, with no word of the answer in it: errors end in logs.

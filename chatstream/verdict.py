@@ -60,7 +60,7 @@ def late_error(choices: Iterable[Choice], raise_on: frozenset[str], readers: Rea
             return kind(message)
     if readers.failure is None:
         return None
-    error = OutputParseError(f"the answer does not fit: {readers.where()}")
+    error = OutputParseError(f"{readers.unfit} not fit: {readers.where()}")
     error.__cause__ = readers.failure
     return error
 

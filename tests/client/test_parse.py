@@ -356,7 +356,7 @@ def test_names_that_the_answer_made_up_are_not_told():
         loose = function_tool(Keyed, name="Loose", strict=False)
         with ChatClient(base_url=server.base_url) as client, pytest.raises(OutputParseError) as raised:
             client.chat.completions.parse(**ASK, tools=[loose])
-    assert str(raised.value) == "the answer does not fit: by_name.…: int_parsing"
+    assert str(raised.value) == "the arguments of Loose do not fit: by_name.…: int_parsing"
 
 
 @both_halves
@@ -460,7 +460,7 @@ async def test_arguments_that_do_not_fit_are_told_by_their_place(half, answer):
         for (arguments, told), _ in cases:
             for method in METHODS:
                 error = await failure_of(talk, method, tools=[weather, PLAIN])
-                assert (type(error), str(error)) == (OutputParseError, f"the answer does not fit: {told}")
+                assert (type(error), str(error)) == (OutputParseError, f"the arguments of weather do not fit: {told}")
                 assert error.completion.choices[0].message.tool_calls[1].function.arguments == arguments
 
 
