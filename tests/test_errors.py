@@ -226,8 +226,24 @@ def test_header_values_are_masked(header):
 
 
 @pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("cannot reach redis://:hunter2secret@cache:6379", "hunter2secret"),
+        ("cannot reach postgres://app:hunter2secret@db/x", "hunter2secret"),
+        ("401 for https://hunter2secret@host.example/x", "hunter2secret"),
+        ("pwd=hunter2secret is wrong", "hunter2secret"),
+        ("sent Cookie: session=hunter2secret; id=hunter3secret", "hunter2secret"),
+        ("sent Cookie: session=hunter2secret; id=hunter3secret", "hunter3secret"),
+    ],
+)
+def test_what_is_said_in_addresses_and_cookies_is_masked(text, secret):
+    assert secret not in str(APIError(text))
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "https://docs.example/errors says: mail me@host.example",
         "The model `gpt-4o` does not exist",
         "Rate limit reached for gpt-4o: 10000 tokens per min",
         "max_tokens is too large: 99999",

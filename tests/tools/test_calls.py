@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.jsontext import read_json
-from chatstream.tools.calls import ToolCall, answer_to, calls_of
+from chatstream.tools.calls import ToolCall, answer_to, calls_of, said_again
 from chatstream.types import ChatCompletionMessage, ParsedChatCompletionMessage, build
+from chatstream.validation import problems
 
 WEATHER = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
 SHELL = {"id": "call_2", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}}
@@ -150,3 +151,40 @@ def test_arguments_that_came_as_a_value_can_be_read_back():
     arguments = {"a": [1, None, "ü", 1e300]}
     text = only_call(tool_calls=[{"function": {"name": "f", "arguments": arguments}}]).arguments
     assert read_json(text.encode())[0] == arguments
+
+
+def again(said):
+    return said_again(said, calls_of(said))
+
+
+def test_a_message_is_said_again_as_it_was():
+    said = message(content="Well.", tool_calls=[WEATHER, SHELL])
+    assert again(said) == said.to_param()
+
+
+def test_what_a_call_lacks_is_filled_in_where_it_is_said_again():
+    calls = [
+        {"id": "a", "type": "other", "function": {"arguments": "{}"}},
+        {"id": "b", "custom": {"name": "x y"}, "sign": 1},
+    ]
+    said = again(message(tool_calls=calls, role="system", function_call={"arguments": {"a": 1}}))
+    assert said["role"] == "assistant"
+    assert said["tool_calls"] == [
+        {"id": "a", "type": "function", "function": {"name": "unknown", "arguments": "{}"}},
+        {"id": "b", "type": "custom", "custom": {"name": "x_y", "input": ""}, "sign": 1},
+    ]
+    assert said["function_call"] == {"name": "unknown", "arguments": '{"a":1}'}
+
+
+def test_audio_that_has_no_id_is_not_said_again():
+    assert again(message(audio={"id": 5})) == {"role": "assistant", "content": ""}
+    assert again(message(audio={"id": "audio_1"}))["audio"] == {"id": "audio_1"}
+
+
+@given(listed=st.lists(entries, max_size=4) | json_values, older=parts)
+def test_whatever_came_it_is_valid_where_it_is_said_again(listed, older):
+    said = message(tool_calls=listed, function_call=older)
+    calls = calls_of(said)
+    answers = [answer_to(call, "x") for call in calls]
+    body = {"model": "m", "messages": [{"role": "user", "content": "?"}, said_again(said, calls), *answers]}
+    assert list(problems(body)) == []
