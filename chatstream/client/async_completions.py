@@ -132,9 +132,10 @@ class AsyncCompletions:
     ) -> ChatCompletion | AsyncChunkStream:
         """The answer to these messages; with ``stream=True`` its chunks, as they come, the request sent at once.
 
-        ``messages`` are dicts, or messages as they came, so that an answer is appended as it is. Raises ValueError or
-        TypeError, naming the parameter, for what the API documents as wrong; an APIError if the service cannot be
-        asked, refuses, or gives what is no answer. What the API does not document goes into ``extra_body``.
+        ``messages`` are dicts, or messages as they came, so that an answer is appended as it is. ``tools`` may be
+        dicts, pydantic models and functions. Raises ValueError or TypeError, naming the parameter, for what the API
+        documents as wrong; an APIError if the service cannot be asked, refuses, or gives what is no answer. What the
+        API does not document goes into ``extra_body``.
         """
         call, reading = create_call(self._defaults, messages, model, params, stream=stream)
         if call.streams:

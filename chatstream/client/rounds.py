@@ -75,6 +75,8 @@ class Rounds:
         call, reading = self.call(self.loop.messages)  # what is wrong with it is told now,
         self.loop.secrets = call.secrets
         ChatStreamParser(**reading)  # and here what is wrong with how it would be read
+        if "response_format" in reading:  # described once, and not for each round anew
+            self._arguments["response_format"] = reading["response_format"]
 
     def call(self, messages: list[Any]) -> tuple[Call, dict[str, Any]]:
         """The call that asks for an answer to these messages, and how that is to be read."""
