@@ -29,8 +29,8 @@ def custom(name, text, call_id=None):
     return {"id": call_id, "type": "custom", "custom": {"name": name, "input": text}}
 
 
-def says(content=None, *calls, finish=None, usage=None, cut=0, ends=True, **message):
-    """A turn: a completion; ``cut`` chunks are missing at its end when it is streamed, ``ends``: with [DONE]."""
+def says(content=None, *calls, finish=None, usage=None, cut=0, **message):
+    """A turn: a completion; ``cut`` chunks are missing at its end when it is streamed."""
     calls = [{**call, "id": f"call_{at}" if call["id"] is None else call["id"]} for at, call in enumerate(calls)]
     said = {"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {}), **message}
     finish = finish or ("tool_calls" if calls else "stop")
@@ -154,8 +154,22 @@ _WAYS = [
 
 def every_way(test):
     """Run the test each way, as `way`; the async ones on both backends."""
-    ids = [f"{way.name}-{backend}" for way, backend in _WAYS]
-    return pytest.mark.anyio(pytest.mark.parametrize(("way", "anyio_backend"), _WAYS, ids=ids)(test))
+    return _each(_WAYS, test)
+
+
+def every_streamed_way(test):
+    """Run the test each way in which the model streams."""
+    return _each([run for run in _WAYS if run[0].streams], test)
+
+
+def every_whole_way(test):
+    """Run the test each way in which the model does not stream."""
+    return _each([run for run in _WAYS if not run[0].streams], test)
+
+
+def _each(runs, test):
+    ids = [f"{way.name}-{backend}" for way, backend in runs]
+    return pytest.mark.anyio(pytest.mark.parametrize(("way", "anyio_backend"), runs, ids=ids)(test))
 
 
 async def events_of(runner):

@@ -31,7 +31,18 @@ from chatstream.tools import AsyncToolRunner, Deny, ToolCall, ToolContext, ToolR
 from chatstream.tools.results import MAX_RESULT
 from chatstream.validation import problems
 from halves import entered, got
-from scripted_model import QUESTION, Way, answers, custom, events_of, every_way, function, says
+from scripted_model import (
+    QUESTION,
+    Way,
+    answers,
+    custom,
+    events_of,
+    every_streamed_way,
+    every_way,
+    every_whole_way,
+    function,
+    says,
+)
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 
@@ -320,13 +331,11 @@ async def test_arguments_that_do_not_fit_are_raised_as_what_the_model_did(way):
     assert type(raised.value.__cause__).__name__ == "ValidationError"
 
 
-@every_way
+@every_streamed_way
 async def test_content_that_does_not_fit_matters_only_where_there_are_no_calls(way):
     class Answer(BaseModel):
         x: int
 
-    if not way.streams:  # what reads a whole answer is the client's, and tested there
-        return
     runner = way.runner([says("Let me see.", function("weather", '{"city": "Oslo"}')), says("{}")], [weather])
     kind = AsyncChatCompletionStream if way.is_async else ChatCompletionStream
     runner.script._stream = lambda turn: kind(chunks_of(turn["completion"]), response_format=Answer)
@@ -407,10 +416,8 @@ async def test_a_custom_call_or_a_blank_one_may_miss_something_at_the_limit(way,
         await got(runner.until_done())
 
 
-@every_way
+@every_streamed_way
 async def test_nothing_is_run_of_a_stream_that_was_cut(way):
-    if not way.streams:
-        return
     for cut in range(1, 6):
         ran = []
         turn = says(None, function("weather", '{"city": "Oslo"}'), cut=cut)
@@ -438,10 +445,8 @@ async def test_an_error_of_a_later_round_leaves_the_history_as_it_was(way):
     assert runner.end is None
 
 
-@every_way
+@every_whole_way
 async def test_a_completion_without_a_choice_is_an_error(way):
-    if way.streams:
-        return
     turn = says("x")
     turn["completion"]["choices"] = []
     runner = way.runner([turn])
@@ -828,10 +833,8 @@ async def test_nothing_ends_a_loop_by_what_it_raises(way, kind):
         await events_of(runner)
 
 
-@every_way
+@every_streamed_way
 async def test_a_cut_answer_that_is_let_pass_has_no_calls_to_run(way):
-    if not way.streams:
-        return
     kind = AsyncChatCompletionStream if way.is_async else ChatCompletionStream
     for turn, runs in (
         (says("Hello.", cut=1), True),
