@@ -10,7 +10,7 @@ for all, so that nothing has to be counted: what it has left is what has not bee
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from chatstream.ends import StreamEnd
 from chatstream.errors import (
@@ -22,18 +22,19 @@ from chatstream.errors import (
 )
 from chatstream.events import AbortEvent, ChunkEvent, EndEvent, ErrorEvent
 from chatstream.parser import ChatStreamParser
-from chatstream.recording import TapeWriter
+from chatstream.recording.recorder import Recorder
 from chatstream.sources import read_of
-from chatstream.sse import SSEDecoder
 from chatstream.stats import StreamStats
 from chatstream.transport import transport_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
     from chatstream.events import ChatStreamEvent
     from chatstream.recording import TapeEnd
+    from chatstream.recording.recorder import Take
     from chatstream.sources import AsyncSource, Source
+    from chatstream.sse import SSEDecoder
     from chatstream.types import (
         ChatCompletion,
         ChatCompletionMessageFunctionToolCall,
@@ -73,8 +74,7 @@ class Reading:
         self.stats: StreamStats = StreamStats(clock=clock)
         self._take_alike: Callable[..., list[ChatStreamEvent] | None] = self.parser.take_alike
         self._feed: Callable[[bytes], list[ChatStreamEvent]] = self.parser.feed
-        # While each read is recorded: one that is never within a line.
-        self.decoder: SSEDecoder = self.parser.decoder if record is None else SSEDecoder()
+        self.decoder: SSEDecoder = self.parser.decoder
         self._pieces: list[bytes] = []
         self.batch: Any = iter(_NOTHING)  # what has not been taken of it
         self.is_last: bool = False  # the batch ends with the stream's last event
@@ -86,7 +86,8 @@ class Reading:
         self.about: Source | AsyncSource | None = None
         self._turn = threading.RLock()  # held while a read is taken: an abort may come from any thread, at any moment
         self._record = record
-        self._writer: TapeWriter | None = None
+        self._recorder: Recorder | None = None  # the stream's own
+        self._take: Take | None = None
         self._clock = clock
 
     def begin(self, source: Source | AsyncSource) -> None:
@@ -94,24 +95,47 @@ class Reading:
         self.about = source
         source.when(self._sent, self._opened)
 
+    def teed(self, reads: Iterator[Any]) -> Iterator[Any]:
+        """The reads, each recorded as it comes, if any are to be."""
+        return reads if self._record is None else map(self._tee, reads)
+
+    def teed_async(self, reads: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The same for an async stream."""
+        return reads if self._record is None else _AsyncTee(reads, self._tee)
+
+    def _tee(self, value: Any) -> Any:
+        take = self._take
+        if type(value) is not bytes:
+            value = read_of(value)
+        if take is None:  # it was ended by an abort
+            return value
+        if isinstance(value, bytes):
+            take.read(value)
+        else:
+            take.chunk(value)
+        return value
+
     def _sent(self) -> None:
-        if self._record is not None:
-            self._writer = TapeWriter(self._record, clock=self._clock)
+        if self._record is not None and self.about is not None:
+            recorder = self._record
+            if not isinstance(recorder, Recorder):
+                recorder = self._recorder = Recorder(recorder)
+            self._take = recorder.begin(**self.about.request, clock=self._clock)
         self.stats.begin()
 
     def _opened(self) -> None:
         source = self.about
-        if self._writer is not None and source is not None and source.status is not None:
-            self._writer.response(source.status, source.headers)
+        if self._take is not None and source is not None and source.status is not None:
+            self._take.response(source.status, source.headers, decoded=True)
 
     def take(self, value: Any) -> bool:
         """One read arrived; whether there are events: they are the next batch. The batch before has been taken."""
         with self._turn:
-            return self.is_last or self._take(value)  # an abort meanwhile has ended it: what came is not read
+            return self.is_last or self._took(value)  # an abort meanwhile has ended it: what came is not read
 
-    def _take(self, value: Any) -> bool:
+    def _took(self, value: Any) -> bool:
         now = self._clock()
-        if type(value) is bytes and self._writer is None:
+        if type(value) is bytes:
             events = self._take_alike(value, True)  # noqa: FBT003  a keyword costs
             if events is None:
                 events = self._feed(value)
@@ -163,21 +187,12 @@ class Reading:
 
     def _take_any(self, read: bytes | Mapping[str, Any], now: float) -> list[ChatStreamEvent]:
         if isinstance(read, bytes):
-            if self._writer is not None:
-                self._writer.read(read)
             events = self.parser.feed(read)
             self.stats.note(now, len(read), events)
         else:
-            self._record_chunk(read)
             events = self.parser.feed_chunk(read)
             self.stats.note(now, 0, events)
         return events
-
-    def _record_chunk(self, chunk: Mapping[str, Any]) -> None:
-        if self._writer is not None:
-            if not self.parser.chunks:
-                self._writer.source_chunks()
-            self._writer.chunk(chunk)
 
     def finish(self) -> None:
         """The source ended cleanly."""
@@ -261,10 +276,24 @@ class Reading:
             self._end_tape("cancel" if isinstance(last, AbortEvent) else "eof", None)
 
     def _end_tape(self, kind: TapeEnd, error: Exception | None) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.end(kind, error)
-            writer.close()
+        if self._take is not None:
+            self._take.end(kind, error)
+
+    def settle(self) -> None:
+        """Wait a moment for the tape, if there is one and it has ended: who looks at it now finds all of it."""
+        take, self._take = self._take, None
+        if take is not None:
+            take.settle()
+            if self._recorder is not None:
+                self._recorder.close()
+
+    async def asettle(self) -> None:
+        """The same for an async stream."""
+        take, self._take = self._take, None
+        if take is not None:
+            await take.asettle()
+            if self._recorder is not None:
+                await self._recorder.aclose()
 
     def close(self) -> None:
         """Nobody will read on."""
@@ -292,10 +321,9 @@ class Reading:
         last = self._last_chunk()
         return None if last is None else last.snapshot
 
-    def raise_if_failed(self, event: ChatStreamEvent) -> None:
-        """Raise the error that the stream ended with, if this event is the one that tells of it."""
-        if event is self.terminal:
-            self.raise_failure()
+    def is_failure(self, event: ChatStreamEvent) -> bool:
+        """Whether this event tells of the error that the stream ended with."""
+        return event is self.terminal and isinstance(event, ErrorEvent | AbortEvent)
 
     def raise_failure(self) -> None:
         """Raise the error that the stream ended with, if it did."""
@@ -330,6 +358,20 @@ class Reading:
     def usage(self) -> CompletionUsage | None:
         """The token counts, or None if the server sent none."""
         return self.completion().usage
+
+
+class _AsyncTee:
+    """Async reads, each recorded as it comes."""
+
+    def __init__(self, reads: AsyncIterator[Any], tee: Callable[[Any], Any]) -> None:
+        self._next = reads.__anext__
+        self._tee = tee
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        return self._tee(await self._next())
 
 
 def _is_function(tool: Any) -> bool:

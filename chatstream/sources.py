@@ -59,6 +59,11 @@ class _About:
         opened()
 
     @property
+    def request(self) -> dict[str, Any]:
+        """What was asked: method, url, headers and body; nothing where that is not known."""
+        return {}
+
+    @property
     def content_type(self) -> str | None:
         return self.headers.get("content-type")
 

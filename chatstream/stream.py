@@ -131,6 +131,7 @@ class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
         )
         super().__init__(reading, allow_async=False)
         self._source = open_source(source)
+        self._reads: Iterator[Any] = reading.teed(self._source.reads)
         reading.begin(self._source)
 
     def __iter__(self) -> Iterator[ChatStreamEvent]:  # noqa: PYI034  see below
@@ -139,9 +140,7 @@ class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
         return chain.from_iterable(map(self._next_batch, repeat(None)))
 
     def __next__(self) -> ChatStreamEvent:
-        event = self._next()
-        self._reading.raise_if_failed(event)
-        return event
+        return self._or_raise(self._next())
 
     def _next(self) -> ChatStreamEvent:
         """The next event, its listeners called, whatever it is; StopIteration after the last one."""
@@ -185,21 +184,26 @@ class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
             raise self._unawaited(event, result)
 
     def _tell_or_raise(self, event: ChatStreamEvent) -> ChatStreamEvent:
-        self._tell(event)
-        self._reading.raise_if_failed(event)
+        return self._or_raise(self._tell(event))
+
+    def _or_raise(self, event: ChatStreamEvent) -> ChatStreamEvent:
+        if self._reading.is_failure(event):
+            self._reading.settle()
+            self._reading.raise_failure()
         return event
 
     def _fill(self) -> None:
         """Read until there are events to be taken; StopIteration after the last one."""
-        reading, source = self._reading, self._source
+        reading, source, reads = self._reading, self._source, self._reads
         decoder = reading.decoder
         if reading.terminal is not None:
+            reading.settle()
             raise StopIteration
         while True:
             if reading.closed:
                 reading.check_open()
             try:
-                value = reading.next_of(source.reads) if decoder.in_data else next(source.reads)
+                value = reading.next_of(reads) if decoder.in_data else next(reads)
             except StopIteration:
                 reading.finish()
                 break
@@ -255,6 +259,7 @@ class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
                     self._tell(event)
             else:
                 self._tell_batch(batch)
+        reading.settle()
         reading.raise_failure()
         return self
 
@@ -298,6 +303,7 @@ class ChatCompletionStream(_Stream[T], Iterator["ChatStreamEvent"]):
         """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
         self._reading.close()
         self._source.close()
+        self._reading.settle()
 
     def open(self) -> Self:
         """This stream, its request sent if it is a client's and was not; raises what keeps the answer from coming."""
@@ -357,6 +363,7 @@ class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
         )
         super().__init__(reading, allow_async=True)
         self._source = open_async_source(source)
+        self._reads: AsyncIterator[Any] = reading.teed_async(self._source.reads)
         reading.begin(self._source)
 
     def __aiter__(self) -> Self:
@@ -370,7 +377,9 @@ class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
             for event in reading.batch:  # the usual case: there is one, and nobody to be told of it
                 return event
         event = await self._next()
-        reading.raise_if_failed(event)
+        if reading.is_failure(event):
+            await reading.asettle()
+            reading.raise_failure()
         return event
 
     async def _next(self) -> ChatStreamEvent:
@@ -392,10 +401,11 @@ class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
         reading, source = self._reading, self._source
         while not reading.batch.__length_hint__():
             if reading.terminal is not None:
+                await reading.asettle()
                 raise StopAsyncIteration
             reading.check_open()
             try:
-                value = await anext(source.reads)
+                value = await anext(self._reads)
             except StopAsyncIteration:
                 reading.finish()
             except Exception as error:  # noqa: BLE001  sorted out by fail(), which raises what is not a peer's fault
@@ -440,6 +450,7 @@ class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
         if self._reading.terminal is None:
             async for _ in self:
                 pass
+        await self._reading.asettle()
         self._reading.raise_failure()
         return self
 
@@ -476,6 +487,7 @@ class AsyncChatCompletionStream(_Stream[T], AsyncIterator["ChatStreamEvent"]):
         """Close the source. What has arrived can still be read; a stream that had not ended stays without ``end``."""
         self._reading.close()
         await self._source.aclose()
+        await self._reading.asettle()
 
     close = aclose
 

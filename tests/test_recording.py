@@ -272,7 +272,7 @@ def test_intervals_add_up_without_drift():
     writer = TapeWriter(file, clock=clock, created=CREATED)
     for number in range(1, 3001):
         clock.now = number * 1_000_000 / 3  # a third of a second: no number of microseconds
-        writer.read(b"x")
+        writer.read(b"x\n")
     assert Recording.parse(file.getvalue()).duration == 1000
 
 
@@ -798,8 +798,8 @@ def test_a_new_tape_is_for_its_owner_alone_and_every_line_is_there_at_once(tmp_p
     path = tmp_path / "x.tape.jsonl"
     with TapeWriter(path) as writer:
         assert path.read_bytes().count(b"\n") == 1
-        writer.read(b"one")
-        assert played(Recording.load(path)) == [b"one"]
+        writer.read(b"one\n")
+        assert played(Recording.load(path)) == [b"one\n"]
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Recording.load(path).end is None
@@ -1027,7 +1027,7 @@ def test_a_file_that_fails_in_any_way_only_silences_the_tape(monkeypatch, tmp_pa
     writer = TapeWriter(closed)
     closed.close()
     with pytest.warns(RuntimeWarning, match="closed file"):
-        writer.read(b"one")
+        writer.read(b"one\n")
     stuck = io.BytesIO()
     stuck.write = lambda data: 0
     with pytest.warns(RuntimeWarning, match="takes nothing"):
@@ -1035,7 +1035,7 @@ def test_a_file_that_fails_in_any_way_only_silences_the_tape(monkeypatch, tmp_pa
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     writer = TapeWriter(narrow)
     with pytest.warns(RuntimeWarning, match="codec"):
-        writer.read("é".encode())
+        writer.read("é\n".encode())
 
     def fsync(number):
         raise OSError(5, "Input/output error")
@@ -1125,8 +1125,8 @@ def test_the_head_has_its_own_time_within_that_of_the_first_read():
         (5, lambda: writer.request({})),
         (400_000, lambda: writer.response(200)),
         (3, lambda: writer.note({})),
-        (1_000, lambda: writer.read(b"a")),
-        (7, lambda: writer.read(b"b")),
+        (1_000, lambda: writer.read(b"a\n")),
+        (7, lambda: writer.read(b"b\n")),
     ]:
         clock.now += wait
         write()

@@ -19,6 +19,7 @@ from chatstream.client.failures import hide, hiding, refusal, while_opening, whi
 from chatstream.client.network import attend_streams_async
 from chatstream.client.patience import Stop
 from chatstream.client.settling import end, open_or_undo
+from chatstream.client.taping import begin_take, end_take
 from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
 from chatstream.responses import AsyncResponseReads
 from chatstream.types.answer import AnswerModel
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
+    from chatstream.recording.recorder import Recorder, Take
     from chatstream.types import ChatCompletion, ParsedChatCompletion
     from chatstream.types.answer import ResponseInfo
 
@@ -41,13 +43,25 @@ _LONGEST_CLOSE = 5.0  # seconds: TLS says goodbye, and a peer may not listen
 class AsyncAnswer(AsyncIterator[bytes]):
     """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
 
-    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience, call: Call) -> None:
+    def __init__(
+        self,
+        context: Any,
+        response: Any,
+        info: ResponseInfo,
+        patience: Patience,
+        call: Call,
+        *,
+        take: Take | None = None,
+    ) -> None:
         self.response: Any = response
         self.info: ResponseInfo = info
         self.is_closed: bool = False
         self._context = context
         self._patience = patience
         self._call = call
+        self._take = take
+        if take is not None:
+            take.response(response.status_code, response.headers, decoded=True)
         # Not by way of aiter_raw(): that gives the connection back by itself, where a cancellation may strike.
         self._reads = AsyncResponseReads(response, raw=response.stream)
 
@@ -59,9 +73,12 @@ class AsyncAnswer(AsyncIterator[bytes]):
         except StopAsyncIteration:
             if self.is_closed:  # by whoever was interrupted here, and reads on all the same
                 raise APIUserAbortError("reading was interrupted, and the connection closed") from None
+            if self._take is not None:
+                self._take.end("eof")
             raise
         except Exception as error:
             ours = while_reading(error, patience)
+            end_take(self._take, ours or error)
             if ours is None or ours is error:
                 raise
             hide(ours, self._call.secrets)
@@ -70,11 +87,17 @@ class AsyncAnswer(AsyncIterator[bytes]):
             await self.aclose()  # at once: whoever is stopped here will not come back for it
             raise
         patience.hear(data)
+        if self._take is not None:
+            self._take.read(data)
         return data
 
     async def error_body(self) -> bytes:
         """What a refusal says, up to 64 KiB of it."""
-        return await self._reads.error_body()
+        body = await self._reads.error_body()
+        if self._take is not None:
+            self._take.read(body)
+            self._take.end("eof")
+        return body
 
     def shut(self) -> None:
         """Shut the connection, which is for somebody else to close."""
@@ -87,12 +110,17 @@ class AsyncAnswer(AsyncIterator[bytes]):
         self.is_closed = True
         self._patience.is_spent = True
         await end(self._end)
+        if self._take is not None:
+            self._take.end("cancel")
+            await self._take.asettle()
 
     async def _end(self) -> None:
         with anyio.move_on_after(_LONGEST_CLOSE, shield=True):
             with suppress(Exception):  # the connection is gone either way
                 if self._patience.attended and self.response.http_version == "HTTP/1.1":
                     await self._reads.drain()  # what ends it before its time has ended the library's generators, too
+                    if self._take is not None:
+                        self._take.end("eof")
                 await self._reads.aclose()
             with suppress(Exception):
                 await self._context.__aexit__(None, None, None)
@@ -102,9 +130,15 @@ class AsyncSender:
     """Sends calls through an HTTP client, again where that may help. It is not closed here."""
 
     def __init__(
-        self, http: Any, *, chances: Chances | None = None, sleep: Callable[[float], Awaitable[object]] | None = None
+        self,
+        http: Any,
+        *,
+        chances: Chances | None = None,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.http: Any = http
+        self.recorder: Recorder | None = recorder
         self._chances = chances or Chances()
         self._sleep = sleep or anyio.sleep
 
@@ -179,15 +213,18 @@ class AsyncSender:
         connect = aconnect_sse if call.streams else stream
         context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, attend_streams_async))
 
+        take = begin_take(self.recorder, call)
+
         async def enter() -> AsyncAnswer:
             entered = await context.__aenter__()
             response = entered.response if call.streams else entered
-            return AsyncAnswer(context, response, attempts.head_of(response), patience, call)
+            return AsyncAnswer(context, response, attempts.head_of(response), patience, call, take=take)
 
         try:
             return await open_or_undo(enter, AsyncAnswer.aclose)
         except Exception as error:
             ours = while_opening(error, patience, call.url)
+            end_take(take, ours or error)
             if ours is None or ours is error:
                 raise
             hide(ours, call.secrets)

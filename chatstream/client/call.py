@@ -15,9 +15,9 @@ from urllib.parse import urljoin, urlsplit
 from typing_extensions import TypedDict
 
 from chatstream.client.bodies import whole_body, written
-from chatstream.client.headers import hold_credentials
 from chatstream.client.settings import Settings, request_headers, request_query, request_url
 from chatstream.client.timeout import Timeout
+from chatstream.recording.secrets import hold_credentials
 
 if TYPE_CHECKING:
     from typing import Self

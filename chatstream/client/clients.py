@@ -21,6 +21,7 @@ from chatstream.client.call import Defaults
 from chatstream.client.completions import Chat
 from chatstream.client.sending import Sender
 from chatstream.client.settings import Settings
+from chatstream.client.taping import recorder_for
 from chatstream.client.timeout import Timeout
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class ChatClient(_Client):
     What is not given comes from OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID. ``timeout`` is a
     number of seconds, a Timeout, or None for no limit; ``max_retries`` how often a failed attempt is made again;
     ``http_client`` a client of httpx or httpx2, which stays yours to close; ``allow_plain_http`` lets a key go over
-    http:// to other places than this machine and private addresses. ``sleep``, ``random`` and ``clock`` are for tests.
+    http:// to other places than this machine and private addresses. ``record`` is a file or a folder, or a Recorder:
+    each attempt is recorded there, with its times and without keys. ``sleep``, ``random`` and ``clock`` are for tests.
 
     Raises ValueError or TypeError, naming the parameter. Use it as a context manager, or close it.
     """
@@ -116,6 +118,7 @@ class ChatClient(_Client):
         default_query: Mapping[str, object] | None = None,
         http_client: Any = None,
         allow_plain_http: bool = False,
+        record: Any = None,
         sleep: Callable[[float], object] | None = None,
         random: Callable[[], float] | None = None,
         clock: Callable[[], float] | None = None,
@@ -133,7 +136,13 @@ class ChatClient(_Client):
         defaults = Defaults.of(settings, timeout, max_retries)
         _check_http(http_client, "sync")
         http = httpx.Client(limits=_POOL) if http_client is None else http_client
-        sender = Sender(http, owns_http=http_client is None, chances=Chances.of(random, clock), sleep=sleep)
+        sender = Sender(
+            http,
+            owns_http=http_client is None,
+            chances=Chances.of(random, clock),
+            sleep=sleep,
+            recorder=recorder_for(record),
+        )
         super().__init__(sender, defaults, owns_http=http_client is None)
         self.chat: Chat = Chat(sender, defaults)
 
@@ -159,6 +168,8 @@ class ChatClient(_Client):
         """Close the connections, unless they belong to an HTTP client that was handed in."""
         if self._owns_http:
             self._sender.http.close()
+        if self._sender.recorder is not None:
+            self._sender.recorder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +199,7 @@ class AsyncChatClient(_Client):
         default_query: Mapping[str, object] | None = None,
         http_client: Any = None,
         allow_plain_http: bool = False,
+        record: Any = None,
         sleep: Callable[[float], Awaitable[object]] | None = None,
         random: Callable[[], float] | None = None,
         clock: Callable[[], float] | None = None,
@@ -205,7 +217,7 @@ class AsyncChatClient(_Client):
         defaults = Defaults.of(settings, timeout, max_retries)
         _check_http(http_client, "async")
         http = httpx.AsyncClient(limits=_POOL) if http_client is None else http_client
-        sender = AsyncSender(http, chances=Chances.of(random, clock), sleep=sleep)
+        sender = AsyncSender(http, chances=Chances.of(random, clock), sleep=sleep, recorder=recorder_for(record))
         super().__init__(sender, defaults, owns_http=http_client is None)
         self.chat: AsyncChat = AsyncChat(sender, defaults)
 
@@ -226,6 +238,8 @@ class AsyncChatClient(_Client):
         """Close the connections, unless they belong to an HTTP client that was handed in."""
         if self._owns_http:
             await self._sender.http.aclose()
+        if self._sender.recorder is not None:
+            await self._sender.recorder.aclose()
 
     close = aclose
 

@@ -1,4 +1,4 @@
-"""Which headers a caller may have sent, and which of them nobody else may read.
+"""Which headers a caller may have sent.
 
 In go names and values as the caller has them, out come headers that HTTP libraries take without a word. Rules: a
 message names the parameter and the header, and never shows a value; nothing is mended, as a key with a line break is
@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["check_given", "check_headers", "check_value", "hold_credentials"]
+__all__ = ["check_given", "check_headers", "check_value"]
 
 _SHOWN = 40  # characters of a name in an error message
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = {"content-length", "transfer-encoding"}
-_CREDENTIAL = re.compile(
-    r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|token(?!s)|secret|password|cookie"
-)
 
 
 def check_headers(headers: Mapping[str, str | None] | None, what: str = "default_headers") -> dict[str, str | None]:
@@ -62,11 +55,6 @@ def check_value(value: object, what: str) -> str:
     if value != value.strip():
         raise ValueError(f"{what}: begins or ends with a space or a tab")
     return value
-
-
-def hold_credentials(names: Iterable[str]) -> bool:
-    """Whether a header is among them that is known to carry a key, a password or a session."""
-    return any(_CREDENTIAL.search(name.lower()) for name in names)
 
 
 def _check_name(name: object, what: str) -> None:

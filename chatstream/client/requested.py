@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatstream.client.failures import hide
 from chatstream.client.patience import Stop
-from chatstream.errors import RecordingError, StreamConsumedError
+from chatstream.client.taping import asked_of
+from chatstream.errors import StreamConsumedError
 from chatstream.sources import AsyncSource, Source
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class _Requested:
         self._tell: tuple[Callable[[], object], Callable[[Any], object]] | None = None
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What the call asks, as a recorder takes it."""
+        return asked_of(self._call)
+
+    @property
     def secrets(self) -> list[str]:
         """What of the call nobody is to be shown."""
         return self._call.secrets
@@ -52,11 +58,7 @@ class _Requested:
         if self._is_closed:
             raise StreamConsumedError("the stream was closed already")
         if self._tell is not None:
-            try:
-                self._tell[0]()
-            except OSError as error:
-                # Said where it happens, and not taken for what a peer did.
-                raise RecordingError(f"the tape cannot be written: {error.strerror}") from error
+            self._tell[0]()
 
     def _tell_open(self, answer: Any) -> None:
         tell, self._tell = self._tell, None
@@ -130,6 +132,11 @@ class RequestSource(Source):
         """Have these called when the request is sent, and when its answer has come."""
         self._request.when(sent, lambda answer: self._learn(answer, opened))
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is asked."""
+        return self._request.asked
+
     def hide(self, error: ChatStreamError) -> None:
         """Take the secrets of the request out of an error."""
         hide(error, self._request.secrets)
@@ -189,6 +196,11 @@ class AsyncRequestSource(AsyncSource):
     def when(self, sent: Callable[[], object], opened: Callable[[], object]) -> None:
         """Have these called when the request is sent, and when its answer has come."""
         self._request.when(sent, lambda answer: self._learn(answer, opened))
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is asked."""
+        return self._request.asked
 
     def hide(self, error: ChatStreamError) -> None:
         """Take the secrets of the request out of an error."""

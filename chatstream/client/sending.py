@@ -18,6 +18,7 @@ from chatstream.client.attempts import REFUSED, Attempts, Chances, stream
 from chatstream.client.failures import hide, hiding, refusal, while_opening, while_reading
 from chatstream.client.network import attend_streams
 from chatstream.client.patience import Stop
+from chatstream.client.taping import begin_take, end_take
 from chatstream.errors import APIError, APIUserAbortError, ChatStreamError
 from chatstream.responses import ResponseReads
 from chatstream.types.answer import AnswerModel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from chatstream.client.call import Call
     from chatstream.client.patience import Patience
+    from chatstream.recording.recorder import Recorder, Take
     from chatstream.types import ChatCompletion, ParsedChatCompletion
     from chatstream.types.answer import ResponseInfo
 
@@ -38,13 +40,25 @@ M = TypeVar("M", bound=AnswerModel)
 class Answer(Iterator[bytes]):
     """An open answer: the reads of its body, what is to be told of its head, and the end of both."""
 
-    def __init__(self, context: Any, response: Any, info: ResponseInfo, patience: Patience, call: Call) -> None:
+    def __init__(
+        self,
+        context: Any,
+        response: Any,
+        info: ResponseInfo,
+        patience: Patience,
+        call: Call,
+        *,
+        take: Take | None = None,
+    ) -> None:
         self.response: Any = response
         self.info: ResponseInfo = info
         self.is_closed: bool = False
         self._context = context
         self._patience = patience
         self._call = call
+        self._take = take
+        if take is not None:
+            take.response(response.status_code, response.headers, decoded=True)
         self._reads = ResponseReads(response)
 
     def __next__(self) -> bytes:
@@ -55,9 +69,12 @@ class Answer(Iterator[bytes]):
         except StopIteration:
             if self.is_closed:  # by whoever was interrupted here, and reads on all the same
                 raise APIUserAbortError("reading was interrupted, and the connection closed") from None
+            if self._take is not None:
+                self._take.end("eof")
             raise
         except Exception as error:
             ours = while_reading(error, patience)
+            end_take(self._take, ours or error)
             if ours is None or ours is error:
                 raise
             hide(ours, self._call.secrets)
@@ -66,11 +83,17 @@ class Answer(Iterator[bytes]):
             self.close()  # at once: whoever is stopped here will not come back for it
             raise
         patience.hear(data)
+        if self._take is not None:
+            self._take.read(data)
         return data
 
     def error_body(self) -> bytes:
         """What a refusal says, up to 64 KiB of it."""
-        return self._reads.error_body()
+        body = self._reads.error_body()
+        if self._take is not None:
+            self._take.read(body)
+            self._take.end("eof")
+        return body
 
     def close(self) -> None:
         """Give the connection back if its answer is there to the end already, else close it. Waits for nothing."""
@@ -81,9 +104,14 @@ class Answer(Iterator[bytes]):
         with suppress(Exception):  # the connection is gone either way
             if self._patience.attended and self.response.http_version == "HTTP/1.1":
                 self._reads.drain()
+                if self._take is not None:
+                    self._take.end("eof")
             self._reads.close()
         with suppress(Exception):
             self._context.__exit__(None, None, None)
+        if self._take is not None:
+            self._take.end("cancel")
+            self._take.settle()
 
 
 class Sender:
@@ -96,8 +124,10 @@ class Sender:
         owns_http: bool = False,
         chances: Chances | None = None,
         sleep: Callable[[float], object] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.http: Any = http
+        self.recorder: Recorder | None = recorder
         self._owns_http = owns_http
         self._chances = chances or Chances()
         self._sleep = sleep
@@ -172,13 +202,15 @@ class Sender:
         call = attempts.call
         connect = connect_sse if call.streams else stream
         context: Any = connect(self.http, call.method, call.url, **attempts.options(patience, attend_streams))
+        take = begin_take(self.recorder, call)
         try:
             entered = context.__enter__()
         except Exception as error:
             ours = while_opening(error, patience, call.url)
+            end_take(take, ours or error)
             if ours is None or ours is error:
                 raise
             hide(ours, call.secrets)
             raise ours  # noqa: B904  its cause is set, unless that gives something away
         response = entered.response if call.streams else entered
-        return Answer(context, response, attempts.head_of(response), patience, call)
+        return Answer(context, response, attempts.head_of(response), patience, call, take=take)

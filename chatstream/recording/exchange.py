@@ -10,7 +10,7 @@ from chatstream.errors import RecordingError
 from chatstream.recording.faults import Fault
 from chatstream.recording.tape import block_of
 
-__all__ = ["Exchange", "Flaw", "Form", "Read", "joined"]
+__all__ = ["Exchange", "Flaw", "Form", "Note", "Read", "joined"]
 
 Form = Literal["tape", "sse", "chunks", "completion"]
 
@@ -23,6 +23,14 @@ class Read(msgspec.Struct, frozen=True):
 
     interval: float | None
     data: bytes | dict[str, Any]
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A remark on a tape, which players skip: what it says, seconds from the start, and how many reads came before."""
+
+    value: Any
+    at: float
+    after: int
 
 
 class Flaw(msgspec.Struct, frozen=True):
@@ -44,9 +52,9 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     lines or a JSON array of them), ``completion`` (one JSON document). ``source``: whether the reads are bytes or
     chunks. ``head``: seconds from the start to the response head, a part of the first read's interval, never more.
     ``faults``: what the tape wants a replay to have, each with its place; ``play`` gives what was recorded all the
-    same. ``end``: what the tape's last line says; None if it has none. ``rest``: seconds between the last read and the
-    end. ``torn``: the last line was cut. ``flaw``: where a malformed line stands; playing raises it when it comes to
-    it. ``problems``: what does not add up, in words, though it can be played.
+    same. ``notes``: remarks and markers. ``end``: what the tape's last line says; None if it has none. ``rest``:
+    seconds between the last read and the end. ``torn``: the last line was cut. ``flaw``: where a malformed line stands;
+    playing raises it when it comes to it. ``problems``: what does not add up, in words, though it can be played.
     """
 
     form: Form
@@ -58,6 +66,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     head: float = 0.0
     reads: list[Read] = msgspec.field(default_factory=list[Read])
     faults: list[Fault] = msgspec.field(default_factory=list[Fault])
+    notes: list[Note] = msgspec.field(default_factory=list[Note])
     end: dict[str, Any] | None = None
     rest: float = 0.0
     torn: bool = False

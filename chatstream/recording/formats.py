@@ -1,32 +1,28 @@
 """What kind of file it is that a stream was kept in.
 
 In go the bytes of a file, out come exchanges. Known are: a tape; JSON lines of chunks, as SDKs dump them, and a JSON
-array of them; one JSON completion; and everything else is taken for the bytes of an event stream, as ``curl -N`` writes
-them, with the head that ``curl -i`` puts before it. Rules: nothing raises and nothing is refused. What is wrong
-with bytes that are no stream at all is for the parser to say, which says it of live ones too.
+array of them; one JSON completion; a cassette of vcr and a HAR file, whose bodies are any of these; and everything else
+is taken for the bytes of an event stream, as ``curl -N`` writes them, with the head that ``curl -i`` puts before it.
+Rules: nothing is refused, and nothing raises but what ``importers`` does. What is wrong with bytes that are no stream
+at all is for the parser to say, which says it of live ones too.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 from typing import Any
 
 import msgspec
 
-from chatstream.errors import RecordingError, StreamLimitError, StreamProtocolError
+from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json
 from chatstream.recording.exchange import Exchange, Flaw, Read
+from chatstream.recording.importers import Imported, read_imported
 from chatstream.recording.reader import TextLine, lines, read_tape
 
-__all__ = ["decompress", "read_exchanges"]
+__all__ = ["read_exchanges"]
 
 _BOM = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
-_MAX_UNPACKED = 256 * 2**20  # bytes: hours of streaming, and no bomb
-_GZIP_PIECE = 2**20  # bytes unpacked a step
-_GZIP_BITS = 31  # zlib's word for: a gzip header, and the largest window
-_GZIP_STEP = 1024  # bytes: where a file is damaged, no more than what comes of these is lost
 _TAPE = re.compile(rb'\{[ \t]*"tape"[ \t]*:')
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})[^\n]*\n")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -43,55 +39,61 @@ class _Chunks(msgspec.Struct):
 
 
 def read_exchanges(data: bytes, name: str) -> list[Exchange]:
-    """The exchanges in a file, at least one; more than one only on a tape."""
+    """The exchanges in a file, at least one; more than one only on a tape, in a cassette or in a HAR file."""
     response, start = _read_head(data)
-    begin = start + len(_BOM) if data.startswith(_BOM, start) else start
+    begin = _after_bom(data, start)
     first = next(lines(data, begin), None)
     if first is not None and _begins_tape(first):
         return read_tape(data, name, begin)
+    imported = read_imported(data[begin:])
+    if imported is not None:
+        return [_imported(one, name) for one in imported]
+    return [_read_body(data, start, name, response)]
+
+
+def _read_body(data: bytes, start: int, name: str, response: dict[str, Any] | None) -> Exchange:
+    """What came as the body of one response, in the form that it has."""
+    begin = _after_bom(data, start)
+    first = next(lines(data, begin), None)
     chunks = _read_chunks(data, first, begin) if first is not None else None
     if chunks is not None:
         reads = [Read(None, chunk) for chunk in chunks.found]
-        return [
-            Exchange(
-                form="chunks",
-                name=name,
-                source="chunks",
-                response=response,
-                reads=reads,
-                torn=chunks.torn,
-                flaw=chunks.flaw,
-            )
-        ]
+        return Exchange(
+            form="chunks",
+            name=name,
+            source="chunks",
+            response=response,
+            reads=reads,
+            torn=chunks.torn,
+            flaw=chunks.flaw,
+        )
     body = data[start:]
     reads = [Read(None, body)] if body else []
-    return [Exchange(form="completion" if _is_json(body) else "sse", name=name, response=response, reads=reads)]
+    return Exchange(form="completion" if _is_json(body) else "sse", name=name, response=response, reads=reads)
 
 
-def decompress(data: bytes) -> tuple[bytes, bool]:
-    """What a gzip file holds up to where it was cut or damaged, and whether it was; other bytes as they are."""
-    if not data.startswith(_GZIP):
-        return data, False
-    parts: list[bytes] = []
-    left = _MAX_UNPACKED
-    member = zlib.decompressobj(_GZIP_BITS)
-    for start in range(0, len(data), _GZIP_STEP):
-        rest = data[start : start + _GZIP_STEP]
-        while rest:
-            if member.eof:
-                rest = rest.lstrip(b"\0")  # padding between members, as on real tapes
-                member = zlib.decompressobj(_GZIP_BITS) if rest else member
-            if not rest:
-                break
-            try:
-                parts.append(member.decompress(rest, _GZIP_PIECE))
-            except zlib.error:
-                return b"".join(parts), True
-            left -= len(parts[-1])
-            if left < 0:
-                raise RecordingError(f"it unpacks to more than {_MAX_UNPACKED >> 20} MiB")
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-    return b"".join(parts), not member.eof
+def _imported(one: Imported, name: str) -> Exchange:
+    """What another recorder says of an exchange, with its times, if it knows any."""
+    exchange = _read_body(one.body, 0, name, one.response)
+    reads, rest = exchange.reads, one.rest or 0.0
+    if reads:
+        reads = [Read(one.head, reads[0].data), *reads[1:]]
+    else:
+        rest += one.head or 0.0
+    return msgspec.structs.replace(
+        exchange,
+        request=one.request,
+        head=one.head or 0.0,
+        reads=reads,
+        rest=rest,
+        end=one.end,
+        torn=exchange.torn or one.torn,
+        problems=one.problems,
+    )
+
+
+def _after_bom(data: bytes, start: int) -> int:
+    return start + len(_BOM) if data.startswith(_BOM, start) else start
 
 
 def _read_head(data: bytes) -> tuple[dict[str, Any] | None, int]:

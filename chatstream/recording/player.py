@@ -3,10 +3,14 @@
 In goes an exchange, out come its reads, bytes or chunks. Rules: iterators, not generators, so that stopping early
 leaves nothing to finalise; the two differ in the wait alone. An end by failure is raised where it happened, so that a
 replay runs through the very code that a live stream runs through.
+
+Where a ``step`` is given, it is called before each read and before the end, and nothing else is waited for: whoever
+made it decides when the stream goes on.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from chatstream.errors import APITimeoutError, StreamInterruptedError
@@ -67,11 +71,19 @@ class _Script:
 
 
 class Player:
-    """The reads of a recording, one by one, waiting between them as was waited then."""
+    """The reads of a recording, one by one, waiting between them as was waited then, or for ``step`` to return."""
 
-    def __init__(self, exchange: Exchange, *, speed: float | None, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        speed: float | None,
+        sleep: Callable[[float], object],
+        step: Callable[[], object] | None = None,
+    ) -> None:
         self._script = _Script(exchange, speed)
         self._sleep = sleep
+        self._step = step
 
     def __iter__(self) -> Self:
         return self
@@ -79,8 +91,12 @@ class Player:
     def __next__(self) -> bytes | dict[str, Any]:
         if self._script.over:
             raise StopIteration
+        if self._step is not None:
+            _check_waited(self._step())
+            if self._script.over:  # closed meanwhile, by another thread
+                raise StopIteration
         wait, data = self._script.step()
-        if wait > 0:
+        if wait > 0 and self._step is None:
             self._sleep(wait)
         if data is not None:
             return data
@@ -100,13 +116,19 @@ class Player:
 
 
 class AsyncPlayer:
-    """The same for async code: ``sleep`` is awaited, and anyio's where none is given."""
+    """The same for async code: ``sleep`` is awaited, and anyio's where none is given; ``step`` is, if it can be."""
 
     def __init__(
-        self, exchange: Exchange, *, speed: float | None, sleep: Callable[[float], Awaitable[object]] | None
+        self,
+        exchange: Exchange,
+        *,
+        speed: float | None,
+        sleep: Callable[[float], Awaitable[object]] | None,
+        step: Callable[[], object] | None = None,
     ) -> None:
         self._script = _Script(exchange, speed)
         self._sleep = sleep
+        self._step = step
 
     def __aiter__(self) -> Self:
         return self
@@ -114,8 +136,14 @@ class AsyncPlayer:
     async def __anext__(self) -> bytes | dict[str, Any]:
         if self._script.over:
             raise StopAsyncIteration
+        if self._step is not None:
+            allowed = self._step()
+            if inspect.isawaitable(allowed):
+                await allowed
+            if self._script.over:  # closed meanwhile, by another task
+                raise StopAsyncIteration
         wait, data = self._script.step()
-        if wait > 0:
+        if wait > 0 and self._step is None:
             await self._wait(wait)
         if data is not None:
             return data
@@ -139,3 +167,11 @@ class AsyncPlayer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         await self.aclose()
+
+
+def _check_waited(allowed: object) -> None:
+    """TypeError for a step that is to be awaited: it would pass unawaited, and hold nothing back."""
+    if inspect.isawaitable(allowed):
+        if inspect.iscoroutine(allowed):
+            allowed.close()  # or else a warning says that it was never awaited, far from here
+        raise TypeError("play() cannot await its step; aplay() does")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from chatstream.recording.body import events_of
-from chatstream.recording.exchange import Exchange, Flaw, Read, joined
+from chatstream.recording.exchange import Exchange, Flaw, Note, Read, joined
 from chatstream.recording.faults import Fault
 from chatstream.recording.tape import VERSION, Line, read_data, read_line
 
@@ -81,9 +81,11 @@ class _Tape:
         self._chunks: list[Read] = []
         # Intervals are added up as whole numbers: the sum of a thousand floats would be off.
         self._since = 0  # nanoseconds since the last read began
+        self._elapsed = 0  # nanoseconds since the start
         self._head = 0.0  # seconds from the start to the head
         self._size = 0  # of the data so far: bytes, or chunks on a tape of these
         self._faults: list[tuple[int, Fault]] = []  # each with the size before it
+        self._notes: list[Note] = []
         self._end: dict[str, Any] | None = None
         self._problems: list[str] = []
         self._flaw: Flaw | None = None
@@ -127,6 +129,7 @@ class _Tape:
             head=self._head,
             reads=reads,
             faults=self._placed(reads),
+            notes=self._notes,
             end=self._end,
             rest=self._since / _NANOSECONDS,
             torn=torn,
@@ -141,7 +144,9 @@ class _Tape:
 
     def _take_line(self, line: Line) -> None:
         if line.interval is not None:
-            self._since += round(line.interval * _NANOSECONDS)
+            waited = round(line.interval * _NANOSECONDS)
+            self._since += waited
+            self._elapsed += waited
         if self._end is not None:
             self._note(f"lines after the end, {line.code!r} first")
         elif line.code in {"j", "s", "b"}:
@@ -152,8 +157,14 @@ class _Tape:
             self._faults.append((self._size, Fault.read(line.data)))
         elif line.code == "e":
             self._end = _members(line)
-        elif line.code == "n" and type(line.data) is dict and line.data.get("source") == "chunks" and not self._reads:
+        elif line.code == "n":
+            self._take_note(line.data)
+
+    def _take_note(self, value: Any) -> None:
+        if type(value) is dict and value.get("source") == "chunks" and not self._reads:
             self._source = "chunks"
+        else:
+            self._notes.append(Note(value, self._elapsed / _NANOSECONDS, len(self._chunks or self._reads)))
 
     def _take_head(self, line: Line) -> None:
         """A request or a response head; of several the last one counts.

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from chatstream.chunking import chunks_of
+from chatstream.recording.library import Asked
+from chatstream.recording.matching import canonical
+from chatstream.recording.playing import as_asked, paced, renamed, stream_of, wants_usage
+from chatstream.recording.striking import is_refusal, strike, struck_by
 from chatstream.server.echo import answer, cut
-from chatstream.server.faults import is_refusal, strike, struck_by
 from chatstream.server.http import Refusal, json_exchange
-from chatstream.server.matching import canonical
-from chatstream.server.playing import as_one_answer, as_stream, paced, renamed, stream_of
 from chatstream.server.samples import UnusableSchemaError
 from chatstream.server.threads import in_thread
 from chatstream.validation import first_problem
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from chatstream.recording import Exchange
-    from chatstream.server.library import Library, Tape, Turn
+    from chatstream.recording.library import Library, Tape, Turn
     from chatstream.server.seen import SeenRequest
 
     # Completion, request and request id; whether it was stored, which it is not under an id that is taken.
@@ -73,9 +74,9 @@ class Completions:
                 return self._library.named(name), digest
             except LookupError as error:
                 raise Refusal(404, str(error), code="no_matching_tape") from None
-        turn = self._library.find(body)
+        turn = self._library.find(Asked(body=body))
         if turn is None and not self._echo:
-            raise Refusal(404, self._library.nearest(body), code="no_matching_tape")
+            raise Refusal(404, self._library.nearest(Asked(body=body)), code="no_matching_tape")
         return turn, digest
 
     async def _played(self, turn: Turn, body: dict[str, Any], digest: bytes, seen: SeenRequest) -> Exchange:
@@ -95,7 +96,7 @@ class Completions:
     def _answer_of(tape: Tape, body: dict[str, Any], *, stream: bool) -> Exchange:
         if body.get("store") is True:
             _ = tape.merged  # here, where it holds nobody up
-        return as_stream(tape, include_usage=_wants_usage(body)) if stream else as_one_answer(tape)
+        return as_asked(tape, body, stream=stream)
 
     async def _kept(self, completion: dict[str, Any], body: dict[str, Any], digest: bytes, request_id: str) -> str:
         """Store what a tape answers; the id that it is stored under. Given again, it is another completion."""
@@ -121,7 +122,7 @@ class Completions:
         return await in_thread(self._told, completion, body) if seen.stream else json_exchange(completion)
 
     def _told(self, completion: dict[str, Any], body: dict[str, Any]) -> Exchange:
-        chunks = chunks_of(completion, include_usage=_wants_usage(body), pieces=cut)
+        chunks = chunks_of(completion, include_usage=wants_usage(body), pieces=cut)
         return paced(stream_of(chunks, pace=_ECHO_PACE / len(completion["choices"])), self._speed)
 
     def _new_id(self, digest: bytes) -> str:
@@ -142,8 +143,3 @@ class Completions:
         if len(self._cache_keys) > _MOST_CACHE_KEYS:
             self._cache_keys.popitem(last=False)
         return known
-
-
-def _wants_usage(body: dict[str, Any]) -> bool:
-    options = body.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True

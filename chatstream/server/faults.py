@@ -1,8 +1,7 @@
-"""Which faults strike a request, and what they leave of its answer.
+"""Which faults strike a request.
 
-In go the server's faults and a request's header, out come those that strike it, and the exchange with them. Rules: a
-fault that refuses comes instead of an answer, so no other is seen beside it; what makes no difference to an exchange
-has not struck it, and is not told as if it had.
+In go the server's faults and a request's header, out come those that strike it. Rules: a fault that refuses comes
+instead of an answer, so no other is seen beside it. What they leave of an answer is known to ``recording.striking``.
 """
 
 from __future__ import annotations
@@ -10,19 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from chatstream.recording import Fault, inject, is_struck
+from chatstream.recording import Fault, is_struck
+from chatstream.recording.striking import alone, is_refusal
 from chatstream.server.http import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chatstream.recording import Exchange
-
-__all__ = ["FAULT_HEADER", "RequestFaults", "is_refusal", "is_refused_by", "strike", "struck_by"]
+__all__ = ["FAULT_HEADER", "RequestFaults", "is_refused_by"]
 
 FAULT_HEADER = "x-chatstream-fault"
 
-_REFUSING = frozenset({"status", "rate_limit"})
 _MOST_FAULTS = 16  # in one header
 _MOST_SPELLINGS = 1000
 
@@ -42,7 +39,7 @@ class RequestFaults:
         asked_for = self._asked_for(headers.get(FAULT_HEADER))
         self._requests += 1
         faults = [fault for fault in self._faults if is_struck(fault, self._requests, seed=self._seed)]
-        return _alone([*faults, *asked_for])
+        return alone([*faults, *asked_for])
 
     def _asked_for(self, text: str | None) -> list[Fault]:
         if text is None:
@@ -63,32 +60,6 @@ class RequestFaults:
         return [fault for fault in faults if is_struck(fault, self._spelled[text], seed=self._seed)]
 
 
-def struck_by(faults: Sequence[Fault], number: int, *, seed: int) -> list[Fault]:
-    """Those of a tape's faults that strike when it is played for the ``number``-th time."""
-    return _alone([fault for fault in faults if is_struck(fault, number, seed=seed)])
-
-
-def _alone(faults: list[Fault]) -> list[Fault]:
-    """The first of these that refuses, alone; all of them if none does."""
-    return [fault for fault in faults if fault.name in _REFUSING][:1] or faults
-
-
-def is_refusal(faults: Sequence[Fault]) -> bool:
-    """Whether these come instead of an answer."""
-    return any(fault.name in _REFUSING for fault in faults)
-
-
 def is_refused_by(spellings: Sequence[str]) -> bool:
     """Whether one of these, as they are told, came instead of an answer."""
-    return any(Fault.parse(spelling).name in _REFUSING for spelling in spellings)
-
-
-def strike(exchange: Exchange, faults: Sequence[Fault], *, seed: int) -> tuple[Exchange, list[str]]:
-    """The exchange with these faults, and the spellings of those that made a difference to it."""
-    told: list[str] = []
-    for fault in faults:
-        struck = inject(exchange, [fault], seed=seed)
-        if struck != exchange:
-            told.append(str(fault))
-        exchange = struck
-    return exchange, told
+    return is_refusal([Fault.parse(spelling) for spelling in spellings])

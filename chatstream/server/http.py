@@ -1,49 +1,56 @@
 """What comes in and what goes out, as values: a request, a reply, and an error in the API's shape.
 
 Rules: nothing here waits, and nothing knows a socket. A reply is a script: its writes, each with the seconds before it,
-and how it ends; so a tape, a made-up answer, an error and a fault all go out by one way.
+and how it ends; so a tape, a made-up answer, an error and a fault all go out by one way. What nobody has a script of,
+because it is still coming from elsewhere, is a live reply, which is asked for each part.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from chatstream.jsontext import write_json
-from chatstream.recording import Exchange, Read
-from chatstream.recording.body import Body
-from chatstream.recording.changes import error_document
+from chatstream.recording.answers import error_exchange, headers_of, json_exchange, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from chatstream.recording import Exchange
     from chatstream.validation import Problem
 
-__all__ = ["Refusal", "Reply", "Request", "Send", "error_exchange", "json_exchange", "reply_of", "status_of"]
+__all__ = [
+    "BrokenOffError",
+    "LiveHead",
+    "LiveReply",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Send",
+    "SendAny",
+    "error_exchange",
+    "json_exchange",
+    "reply_of",
+]
 
-Send: TypeAlias = "Callable[[Reply], Awaitable[None]]"  # raises PeerGone where the connection ends
+# Both raise PeerGone where the connection ends.
+Send: TypeAlias = "Callable[[Reply], Awaitable[None]]"
+SendAny: TypeAlias = "Callable[[Reply | LiveReply], Awaitable[None]]"
 _Ending = Literal["eof", "close", "reset", "hang"]
 
 _MOST_QUERY_FIELDS = 200
-_HIGHEST_STATUS = 599
-# What belongs to the connection that was recorded and not to this one, or is written anew.
-_NOT_PASSED_ON = frozenset({
-    "connection", "content-encoding", "content-length", "date", "expect", "host", "keep-alive", "proxy-connection",
-    "server", "te", "trailer", "transfer-encoding", "upgrade",
-})  # fmt: skip
-_LONGEST_HEADER = 8 * 1024  # characters: what clients take
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request, whole. ``path`` is without the query, ``parts`` are what stands between its slashes, both decoded.
 
-    ``headers``: by lower-case name, those of one name joined by commas.
+    ``target`` is both as they came, undecoded. ``headers``: by lower-case name, those of one name joined by commas.
     """
 
     method: str
     path: str
+    target: str = ""
     parts: list[str] = msgspec.field(default_factory=list[str])
     query: list[tuple[str, str]] = msgspec.field(default_factory=list[tuple[str, str]])
     headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
@@ -52,15 +59,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, method: str, target: str, headers: dict[str, str]) -> Request:
         """The request with this target, as it stands in the request line: a path, or a whole URL."""
-        path, _, query = target.partition("?")
+        path, mark, query = target.partition("?")
         if not path.startswith("/"):  # a proxy's form: http://host/path
             path = "/" + path.partition("://")[2].partition("/")[2]
+        target = path + mark + query
         try:
             fields = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_QUERY_FIELDS)
         except ValueError:
             raise Refusal(400, f"more than {_MOST_QUERY_FIELDS} query parameters") from None
         parts = [unquote(part) for part in path.split("/") if part]  # in this order: a part may have a slash in it
-        return cls(method=method, path=unquote(path), parts=parts, query=fields, headers=headers)
+        return cls(method=method, path=unquote(path), target=target, parts=parts, query=fields, headers=headers)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +97,34 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class LiveHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of an answer that comes from elsewhere, with all that it says: headers may have the same name."""
+
+    status: int
+    reason: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class LiveReply(Protocol):
+    """An answer that goes out as it comes from elsewhere. It is given up, by a cancellation, when the peer leaves."""
+
+    async def head(self) -> LiveHead | Reply:
+        """Wait for the head; or a reply that goes out in its place, because there will be none."""
+        ...
+
+    async def read(self) -> bytes:
+        """Wait for more of the body; empty at its end. BrokenOffError if it will not come to that."""
+        ...
+
+
+class BrokenOffError(Exception):
+    """A body that is being passed on has broken off. ``reset``: it was a reset, and no close before its time."""
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__()
+        self.reset: bool = reset
+
+
 class Refusal(Exception):  # noqa: N818  it is an answer as much as an error
     """A request is answered with an error: a status of 400 or more, and what the API's error object says."""
 
@@ -113,56 +149,16 @@ class Refusal(Exception):  # noqa: N818  it is an answer as much as an error
         return cls(problem.status, problem.message, code=problem.code, param=problem.param)
 
 
-def error_exchange(
-    status: int,
-    message: str,
-    *,
-    code: str | None = None,
-    param: str | None = None,
-    type: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Exchange:
-    """An error in the API's shape. ``type`` without a value follows from the status."""
-    kind = type or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
-    return _document(error_document(message, kind, code=code, param=param), status, headers or {})
-
-
-def json_exchange(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Exchange:
-    """One JSON document, sent at once."""
-    return _document(write_json(value).encode(), status, headers or {})
-
-
-def _document(data: bytes, status: int, headers: Mapping[str, str]) -> Exchange:
-    head = {"status": status, "headers": {"content-type": "application/json", **headers}}
-    return Exchange(form="completion", name="reply", response=head, reads=[Read(None, data)])
-
-
 def reply_of(exchange: Exchange) -> Reply:
     """The exchange as a script of bytes. A tape without a response head is taken for an answer that went well."""
-    response = exchange.response or {}
-    given = response.get("headers")
-    headers = {
-        name.lower(): value.strip()
-        for name, value in (given if isinstance(given, dict) else {}).items()
-        if isinstance(value, str) and name.lower() not in _NOT_PASSED_ON and _is_header(name, value)
-    }
-    if "content-type" not in headers:
-        is_document = Body.of(exchange).is_document
-        headers["content-type"] = "application/json" if is_document else "text/event-stream; charset=utf-8"
     return Reply(
         status=status_of(exchange),
-        headers=headers,
+        headers=headers_of(exchange),
         writes=[(read.interval or 0.0, read.data) for read in exchange.reads if isinstance(read.data, bytes)],
         head=exchange.head,
         rest=exchange.rest,
         ending=_ending(exchange),
     )
-
-
-def status_of(exchange: Exchange) -> int:
-    """The status of an exchange; 200 where none was recorded, or none that can be sent."""
-    status = (exchange.response or {}).get("status")
-    return status if type(status) is int and 200 <= status <= _HIGHEST_STATUS else 200  # noqa: PLR2004
 
 
 def _ending(exchange: Exchange) -> _Ending:
@@ -174,10 +170,3 @@ def _ending(exchange: Exchange) -> _Ending:
     if end.get("end") == "error":
         return "reset" if "reset" in str(end.get("error")).lower() else "close"
     return "eof"
-
-
-def _is_header(name: str, value: str) -> bool:
-    """Whether a tape's header can be sent: a tape is a file, and a file may have been edited."""
-    token = name.replace("-", "").replace("_", "")
-    fits = len(name) + len(value) <= _LONGEST_HEADER
-    return fits and token.isascii() and token.isalnum() and value.isascii() and value.isprintable()

@@ -15,7 +15,8 @@ import msgspec
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, plain, read_json
 from chatstream.recording import Exchange, Read
-from chatstream.server.faults import is_refusal, is_refused_by, strike
+from chatstream.recording.striking import is_refusal, strike
+from chatstream.server.faults import is_refused_by
 from chatstream.server.guard import check_json
 from chatstream.server.http import Refusal, Request, error_exchange, json_exchange, reply_of
 from chatstream.server.page import CSP, RequestRow, TapeRow, render
@@ -26,11 +27,11 @@ from chatstream.server.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from chatstream.recording.library import Library, Tape
     from chatstream.server.completions import Completions
     from chatstream.server.faults import RequestFaults
     from chatstream.server.guard import Guard
     from chatstream.server.http import Send
-    from chatstream.server.library import Library, Tape
     from chatstream.server.seen import SeenRequests
     from chatstream.server.stored import StoredCompletions
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatstream.client.headers import check_given, check_headers, check_value, hold_credentials
+from chatstream.client.headers import check_given, check_headers, check_value
+from chatstream.recording.secrets import hold_credentials
 
 CANARY = "sk-canary-0123456789"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chatstream import ChatCompletionStream
 from chatstream.recording import Exchange, Read, Recording
+from chatstream.recording.playing import paced, renamed
 from chatstream.server import ReplayServer
-from chatstream.server.playing import paced, renamed
 from serving import DONE, ECHO, ask, delta, events, play, post, text_of
 
 STREAM = {**ECHO, "stream": True}

@@ -1,8 +1,8 @@
 """Whether a request is the one that was recorded, and if not, how far from it.
 
 In go JSON values, out come canonical texts and the paths where two bodies differ. Rules: what two senders write
-differently and mean alike counts as the same, such as the order of members, and 1 for 1.0. Values never get into a
-message, only their places.
+differently and mean alike counts as the same, such as the order of members, and 1 for 1.0; so does a secret that was
+masked, however long it is. Values never get into a message, only their places.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chatstream.jsontext import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ALWAYS_IGNORED", "Level", "Paths", "canonical", "differences", "last_message"]
+__all__ = ["ALWAYS_IGNORED", "Level", "Paths", "canonical", "comparable", "differences", "last_message", "unmasked"]
 
 Level = Literal["exact", "message", "order"]
 
@@ -25,6 +25,7 @@ Level = Literal["exact", "message", "order"]
 ALWAYS_IGNORED = ("stream", "stream_options")
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+|\*)\]")
+_MASK = re.compile(r"\*{3,}")  # on tape a secret is as many stars as it had bytes, and the next one has other bytes
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -47,13 +48,23 @@ def canonical(value: Any) -> bytes:
     return _encode(_whole_numbers(value))
 
 
+def comparable(value: Any) -> bytes:
+    """The canonical text, in which one masked secret is like any other."""
+    return unmasked(canonical(value).decode()).encode()
+
+
+def unmasked(text: str) -> str:
+    """The text with every mask of a secret as long as any other."""
+    return _MASK.sub("***", text)
+
+
 def last_message(body: dict[str, Any]) -> bytes | None:
     """The role and content of the last message, as canonical text; None if there is none."""
     messages = body.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
     if not isinstance(last, dict):
         return None
-    return canonical([last.get("role"), last.get("content"), last.get("tool_call_id")])
+    return comparable([last.get("role"), last.get("content"), last.get("tool_call_id")])
 
 
 def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
@@ -71,7 +82,7 @@ def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
                 yield from differences(one[index], other[index], f"{path}[{index}]")
             else:
                 yield f"{path}[{index}]"
-    elif canonical(one) != canonical(other):
+    elif comparable(one) != comparable(other):
         yield path
 
 

@@ -14,24 +14,37 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatstream import ChatCompletionStream
 from chatstream.chunking import chunks_of
 from chatstream.errors import APIStreamError, ChatStreamError, StreamProtocolError
+from chatstream.events import ErrorEvent
 from chatstream.jsontext import read_json, write_json
-from chatstream.recording import Exchange, Read
+from chatstream.parser import ChatStreamParser
+from chatstream.recording.answers import error_exchange, json_exchange, status_of
 from chatstream.recording.body import Body
 from chatstream.recording.changes import DONE, as_bytes, changed
+from chatstream.recording.exchange import Exchange, Read
 from chatstream.recording.tape import block_of
-from chatstream.server.http import error_exchange, json_exchange, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from chatstream.recording import Recording
+    from chatstream.events import ChatStreamEvent
     from chatstream.recording.body import Event
-    from chatstream.server.library import Tape
+    from chatstream.recording.library import Tape
+    from chatstream.recording.recording import Recording
 
-__all__ = ["Merged", "as_one_answer", "as_stream", "is_stream", "merged", "paced", "renamed", "stream_of"]
+__all__ = [
+    "Merged",
+    "as_asked",
+    "as_one_answer",
+    "as_stream",
+    "is_stream",
+    "merged",
+    "paced",
+    "renamed",
+    "stream_of",
+    "wants_usage",
+]
 
 _EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 _BAD_STATUS = 400
@@ -49,16 +62,26 @@ class Merged(msgspec.Struct, frozen=True):
 
 def merged(recording: Recording) -> Merged:
     """The whole answer of a recording, whatever was recorded."""
-    with ChatCompletionStream(recording.play(speed=None)) as stream:
-        try:
-            return Merged(_completion_of(stream.final_chat_completion()))
-        except ChatStreamError as error:
-            return Merged(None, error)
+    parser = ChatStreamParser()
+    events: list[ChatStreamEvent] = []
+    try:
+        for data in recording.play(speed=None):
+            events = parser.feed(data) if isinstance(data, bytes) else parser.feed_chunk(data)
+            if parser.end is not None:
+                break
+    except ChatStreamError as error:
+        events = parser.fail(error)
+    events = events if parser.end is not None else parser.close()
+    last = events[-1]
+    return Merged(None, last.error) if isinstance(last, ErrorEvent) else Merged(_completion_of(parser))
 
 
-def _completion_of(completion: Any) -> dict[str, Any]:
+def _completion_of(parser: ChatStreamParser) -> dict[str, Any]:
     """A merged completion as the API writes one: null where the API has null, and nothing else that was not sent."""
-    whole: dict[str, Any] = completion.to_dict(exclude_none=True)
+    from chatstream.types import build
+    from chatstream.types.parsed import parsed_anything
+
+    whole: dict[str, Any] = build(parsed_anything(), parser.parsed_values()).to_dict(exclude_none=True)
     for choice in whole.get("choices", []):
         choice.setdefault("logprobs", None)
         message = choice.setdefault("message", {})
@@ -72,6 +95,17 @@ def is_stream(recording: Recording) -> bool:
     if recording.form != "tape":
         return recording.form != "completion"
     return recording.source == "chunks" or not Body.of(recording).is_document
+
+
+def as_asked(tape: Tape, body: Mapping[str, Any], *, stream: bool) -> Exchange:
+    """The tape as the answer to a request with this body."""
+    return as_stream(tape, include_usage=wants_usage(body)) if stream else as_one_answer(tape)
+
+
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a request asks for a last chunk with the usage."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def as_stream(tape: Tape, *, include_usage: bool) -> Exchange:

@@ -1,0 +1,310 @@
+r"""What must not be written to a tape, and where it stands in a text.
+
+In goes text as bytes, out come the places of secrets in it, or the text with as many ``*`` in their place. Two kinds
+are found: what is known to be one, because a request showed it to a service as its credential, or because somebody says
+so; and what looks like one: a key with the prefix of a service that issues such, a token, the value of a member or
+parameter whose name says that it is secret.
+
+Rules: a known secret is found however it is spelled (as it is, ``\u002d`` in JSON, ``%2D`` in a URL); a length never
+changes, so that bounds and offsets stay; of what looks like a secret by its name alone, JSON's strings count, and no
+numbers, so that JSON stays JSON. ``token`` and ``key`` are words of the API itself, and name no secret by themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from chatstream.errors import StreamLimitError, StreamProtocolError
+from chatstream.jsontext import read_json
+from chatstream.recording.tape import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["LONGEST", "REQUEST_HEADERS", "RESPONSE_HEADERS", "Secrets", "credentials_of", "hold_credentials"]
+
+# Lists of what may be written, not of what may not: the next service invents the next header that holds a key.
+REQUEST_HEADERS: frozenset[str] = frozenset({"accept", "content-type", "user-agent"})
+RESPONSE_HEADERS: frozenset[str] = frozenset({"content-type", "openai-processing-ms", "retry-after", "x-request-id"})
+
+LONGEST = 4096  # bytes of what looks like a secret: what is longer is no key
+
+_SHORTEST = 8  # characters of a credential that is remembered: shorter ones are words, and would spoil the text
+# One of these is in all that looks like a secret.
+_HINT = re.compile(rb"[-_=:.%\\]|AIza|A[KS]IA|(?i:bearer|basic)")
+_DIGITS_AND_LETTERS = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.+/=~-]{20,}")
+_CREDENTIAL = re.compile(
+    r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|token(?!s)|secret|password|cookie"
+)
+# Headers that every client sends, and whose values may well be long: nothing in them is worth hiding.
+_ORDINARY = re.compile(
+    r"accept|cache-control|connection|content-|date|etag|expires|host$|idempotency|if-|openai-|referer|server|te$|"
+    r"traceparent|tracestate|transfer-encoding|user-agent|vary|via|x-request-id|x-stainless-"
+)
+
+_KEY_NAMES = rb"(?:api|access|account|auth|encryption|master|private|secret|signing|subscription)[-_]?keys?"
+_TOKEN_NAMES = rb"(?:access|api|auth|bearer|bot|csrf|id|private|refresh|security|session)[-_]?token"
+_NAMES = (
+    rb"(?<![A-Za-z0-9])(?:[\w-]{0,40}?(?:" + _KEY_NAMES + rb"|" + _TOKEN_NAMES + rb"|secret|password|passwd|passphrase)"
+    rb"|pwd|(?:proxy-)?authorization|(?:set-)?cookie)"
+)
+_IN_QUERIES = (
+    rb"[\w.-]{0,40}?(?:api[-_]?key|token|secret|password|signature|credential|subscription-key)|key|auth|sig|pwd"
+)
+
+
+class _Look(NamedTuple):
+    """What a kind of secret looks like: one of the words is in the text in lower case, and the pattern finds it."""
+
+    words: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+
+def _look(words: str, pattern: bytes) -> _Look:
+    return _Look(tuple(word.encode() for word in words.split()), re.compile(pattern))
+
+
+_LOOKS = (
+    # Keys by their prefixes, as the services issue them. Those of three letters or fewer are also parts of other words.
+    _look(
+        "sk- pk_ sk_ rk_ sess- nvapi- pplx- csk- xai- tvly- glpat- github_pat_ dop_v1_ lin_api_ whsec_",
+        rb"(?<![A-Za-z0-9])((?:sk-|(?:[spr]k_(?:live|test)_)|sess-|nvapi-|pplx-|csk-|xai-|tvly-|glpat-|github_pat_|"
+        rb"dop_v1_|lin_api_|whsec_)[\w-]{8,4000})",
+    ),
+    _look(
+        "hf_ gsk_ r8_ fw_ npm_ ghp_ gho_ ghu_ ghs_ ghr_",
+        rb"(?<![A-Za-z0-9])((?:hf|gsk|r8|fw|npm|gh[pousr])_[A-Za-z0-9]{16,4000})",
+    ),
+    _look("xox", rb"(?<![A-Za-z0-9])(xox[a-z]-[\w-]{8,4000})"),
+    _look("aiza", rb"(?<![A-Za-z0-9])(AIza[\w-]{30,50})"),
+    _look("akia asia", rb"(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
+    _look("ya29.", rb"(?<![A-Za-z0-9])(ya29\.[\w-]{10,4000})"),
+    _look("sg.", rb"(?<![A-Za-z0-9])(SG\.[\w-]{16,100}\.[\w-]{16,100})"),
+    _look("eyj", rb"(?<![A-Za-z0-9])(eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,4000})?)"),
+    _look("private key", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:\\+[nr]|[A-Za-z0-9+/=,: -]){16,4000})"),
+    # What stands behind a word that says so.
+    _look(
+        "bearer basic",
+        rb"(?i)(?<![A-Za-z0-9])(?:bearer|basic)(?: |\\+t|%20|\+)+(?=[\w.~+/=-]*[0-9A-Z=])([\w.~+/=-]{8,4000})",
+    ),
+    _look(
+        "key token secret passw passphrase pwd authorization cookie",
+        rb"(?i)" + _NAMES + rb'"\s*:\s*"((?:[^"\\\r\n]|\\[^\r\n]){1,4000})',
+    ),
+    _look(
+        "key token secret passw passphrase pwd authorization cookie",
+        rb"(?i)" + _NAMES + rb"(?:\\+\"|')\s*[:=]\s*(?:\\+\"|')((?:[^\"'\\\r\n]|\\+[^\"'\\\r\n]){1,4000})",
+    ),
+    _look(
+        "key token secret passw passphrase pwd authorization cookie",
+        rb"(?i)" + _NAMES + rb"\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic|token) )?(?:\\*[\"'])?"
+        rb"(?=[^\s\"'\\]*[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
+    ),
+    _look("cookie", rb"(?i)(?<![A-Za-z0-9])(?:set-)?cookie\s{0,3}[:=]\s{0,3}([^\s\"'\\][^\"'\\\r\n]{5,4000})"),
+    _look("=", rb"(?i)[?&](?:" + _IN_QUERIES + rb")=([^&\s\"'\\<>#]{1,4000})"),
+    _look("://", rb"://[^/\s:@\"'\\]{0,256}:([^/\s@\"'\\]{1,1024})@"),
+    _look("://", rb"://([^/\s:@\"'\\]{8,1024})@"),
+)  # fmt: skip
+
+
+class Secrets:
+    """Texts that must not be written, and whatever looks like one.
+
+    ``known``: secrets as they are; ``patterns``: regular expressions of others, whose first group, if there is one, is
+    the secret. TypeError and ValueError for what cannot be one.
+    """
+
+    def __init__(self, known: Iterable[str] = (), *, patterns: Iterable[str | re.Pattern[str]] = ()) -> None:
+        if isinstance(known, str):
+            raise TypeError("secrets are given as a list: a str would be a list of characters")
+        texts = list(known)
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"a secret is a str, not {type(text).__name__}")
+            if not text.strip():
+                raise ValueError("a secret is empty")
+        # The longest first, as one may be the beginning of another.
+        self._known: tuple[str, ...] = tuple(sorted(set(texts), key=lambda text: (-len(text), text)))
+        self._patterns: tuple[re.Pattern[bytes], ...] = tuple(map(_as_bytes, patterns))
+
+    def also(self, known: Iterable[str]) -> Self:
+        """These secrets and more."""
+        more = set(known) - set(self._known)
+        if not more:
+            return self
+        both = type(self)([*self._known, *more])
+        both._patterns = self._patterns  # noqa: SLF001  its own kind
+        return both
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where secrets stand in a text, in order: start and end of each; those that touch are one."""
+        found = [match.span() for match in self._known_in(data)]
+        lower = data.lower()
+        for look in _LOOKS:
+            for word in look.words:
+                if word in lower:
+                    found += [match.span(1) for match in look.pattern.finditer(data)]
+                    break
+        for pattern in self._patterns:
+            found += [match.span(1 if pattern.groups else 0) for match in pattern.finditer(data)]
+        return _joined(found)
+
+    def may_be_in(self, words: bytes) -> bool:
+        """Whether a text is worth looking at: no, if it holds nothing that all secrets have one of."""
+        return bool(_HINT.search(words) or self._patterns or any(plain in words for plain in self._plain))
+
+    def masked(self, data: bytes) -> tuple[bytes, int]:
+        """The text with ``*`` for each byte of a secret, and how many there were."""
+        spans = self._unmasked(data)
+        return (masked_at(data, spans), len(spans)) if spans else (data, 0)
+
+    def masked_value(self, value: Any) -> tuple[Any, int]:
+        """The JSON value with ``*`` for each character of a secret, and how many there were."""
+        text = json_text(value).encode()
+        masked, count = self.masked(text)
+        if not count:
+            return value, 0
+        try:
+            return read_json(masked)[0], count
+        except (StreamProtocolError, StreamLimitError):  # a pattern that takes more than a string
+            return self._masked_strings(value), count
+
+    def masked_url(self, url: str) -> tuple[str, int]:
+        """The URL with ``*`` for each character of a secret in it, and how many there were."""
+        masked, count = self.masked(url.encode())
+        return masked.decode("utf-8", "replace"), count
+
+    def named_in(self, data: bytes) -> list[str]:
+        """The secrets that are found in a text, to be known from then on; short ones, and odd ones, left out."""
+        texts = (data[start:end] for start, end in self._unmasked(data))
+        return [text.decode("utf-8", "replace") for text in texts if len(text) >= _SHORTEST and b"\\" not in text]
+
+    @property
+    def shortest(self) -> int:
+        """Bytes of the shortest that is known; more than any has if none is."""
+        return min(map(len, self._plain), default=LONGEST)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no secret has a quote in it, or is given as a pattern: then none reaches over the end of a string."""
+        return not self._patterns and not any('"' in text or "\\" in text for text in self._known)
+
+    def _unmasked(self, data: bytes) -> list[tuple[int, int]]:
+        # Nothing is a secret any more that is masked already: a tape that is scrubbed again stays as it is.
+        return [(start, end) for start, end in self.spans(data) if data[start:end].strip(b"*")]
+
+    def _known_in(self, data: bytes) -> Iterable[re.Match[bytes]]:
+        if not self._known:
+            return ()
+        is_escaped = b"\\" in data or b"%" in data
+        if not is_escaped and not any(plain in data for plain in self._plain):
+            return ()
+        return self._spelled.finditer(data)
+
+    @cached_property
+    def _plain(self) -> tuple[bytes, ...]:
+        return tuple(text.encode("utf-8", "surrogatepass") for text in self._known)
+
+    @cached_property
+    def _spelled(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(map(_spellings, self._known)))
+
+    def _masked_strings(self, value: Any) -> Any:
+        if type(value) is str:
+            return self.masked(value.encode())[0].decode("utf-8", "replace")
+        if type(value) is list:
+            return [self._masked_strings(inner) for inner in value]
+        if type(value) is dict:
+            return {self._masked_strings(name): self._masked_strings(inner) for name, inner in value.items()}
+        return value
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self._known)} known, {len(self._patterns)} patterns>"
+
+
+def masked_at(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """The text with ``*`` for each byte there."""
+    masked = bytearray(data)
+    for start, end in spans:
+        masked[start:end] = b"*" * (end - start)
+    return bytes(masked)
+
+
+def hold_credentials(names: Iterable[str]) -> bool:
+    """Whether a header is among them that is known to carry a key, a password or a session."""
+    return any(_CREDENTIAL.search(name.lower()) for name in names)
+
+
+def credentials_of(headers: Mapping[str, str] | None = None, url: str = "") -> list[str]:
+    """What a request shows to be let in: the values of its headers and URL that may be keys, short ones left out."""
+    found: list[str] = []
+    for name, value in (headers or {}).items():
+        if hold_credentials([name]):
+            found += _parts(value)
+        elif not _ORDINARY.match(name.lower()) and _DIGITS_AND_LETTERS.fullmatch(value.strip()):
+            found.append(value.strip())
+    try:
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query, max_num_fields=1000)
+        found += [unquote(part) for part in (parts.username, parts.password) if part]
+    except ValueError:
+        query = []
+    named = re.compile(rb"(?i)" + _IN_QUERIES)
+    found += [value for name, value in query if named.fullmatch(name.encode("utf-8", "replace"))]
+    return [text for text in dict.fromkeys(found) if len(text) >= _SHORTEST]
+
+
+def _parts(value: str) -> list[str]:
+    """The value of a header that lets in, and what of it may turn up alone: without its scheme, or decoded."""
+    scheme, _, rest = value.strip().partition(" ")
+    found = [value.strip(), rest.strip()]
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            return found
+        return [*found, user, password]
+    # Cookies and the like: name=value; name=value
+    return [*found, *(part.partition("=")[2].strip() for part in value.split(";") if "=" in part)]
+
+
+def _spellings(text: str) -> bytes:
+    """A pattern of a text in which each character may be escaped as JSON or a URL does it."""
+    return b"".join(map(_character, text))
+
+
+def _character(character: str) -> bytes:
+    raw = character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"\\+u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)).encode()
+    in_url = "".join(f"%(?i:{byte:02x})" for byte in raw).encode()
+    backslash = rb"\\*" if character in '"\\/' else b""
+    return rb"(?:" + backslash + re.escape(raw) + rb"|" + in_json + rb"|" + in_url + rb")"
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        elif start < end:
+            joined.append((start, end))
+    return joined
+
+
+def _as_bytes(pattern: str | re.Pattern[str]) -> re.Pattern[bytes]:
+    source, flags = (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else (pattern, 0)
+    if not isinstance(source, str):
+        raise TypeError(f"a pattern is a str, or one that was compiled from one, not of {type(source).__name__}")
+    try:
+        compiled = re.compile(source.encode(), flags & ~re.UNICODE)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    if compiled.match(b""):
+        raise ValueError("a pattern that finds a secret in nothing finds it everywhere")
+    return compiled
