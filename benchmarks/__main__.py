@@ -1,7 +1,7 @@
 """What chatstream costs: bytes to events to the final completion, against its rivals and the floor.
 
 Without options: the shapes that fit into ten minutes. --all takes every shape and every section, about an hour.
-A section (--drivers, --memory, --imports, --growth, --tools) runs alone unless a shape is asked for, too.
+A section (--drivers, --memory, --imports, --growth, --tools, --recording) runs alone unless a shape is asked for, too.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--imports", action="store_true", help="seconds and modules of import chatstream and import openai")
     add("--growth", action="store_true", help="work a chunk, counted, by length; exit code 1 if it grows")
     add("--tools", action="store_true", help="the tool loop: calls side by side against one after the other")
+    add("--recording", action="store_true", help="what reading costs while it is recorded, over the same without")
     add("--json", metavar="FILE", help="write the figures as JSON; - for stdout, without tables")
     add("--svg", metavar="FILE", help="write the shapes as charts: FILE with -light and -dark before its suffix")
     add("--from", action="append", metavar="FILE", dest="saved", help="measure nothing, take what --json wrote")
@@ -124,7 +125,8 @@ def _plan(options: argparse.Namespace) -> plan.Plan:
     if options.smoke:
         return plan.SMOKE
     contestants = list(dict.fromkeys([BASE, *options.contestant])) if options.contestant else FIELD
-    only_sections = options.drivers or options.memory or options.imports or options.growth or options.tools
+    sections = ("drivers", "memory", "imports", "growth", "tools", "recording")
+    only_sections = any(getattr(options, section) for section in sections)
     if options.shape:
         figures = plan.shapes(options.shape, options.framing or "events", contestants)
     elif options.framing:
@@ -139,6 +141,7 @@ def _plan(options: argparse.Namespace) -> plan.Plan:
         imports=options.imports or options.all,
         growth=plan.GROWTH if options.growth or options.all else {},
         tools=plan.TOOLS if options.tools or options.all else (),
+        recording=plan.RECORDING if options.recording or options.all else (),
         rounds=options.rounds,
         seed=options.seed,
     )

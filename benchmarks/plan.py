@@ -32,6 +32,7 @@ class Plan:
     imports: bool = False
     growth: dict[str, tuple[int, ...]] = field(default_factory=dict)
     tools: tuple[int, ...] = ()
+    recording: tuple[int, ...] = ()
     tool_seconds: float = 0.2
     rounds: int = 9
     seed: int = 1
@@ -69,6 +70,7 @@ GROWTH = {
     "reasoning": (1000, 4000, 16_000),
 }
 TOOLS = (2, 8)
+RECORDING = (1000, 10_000)
 SMOKE = Plan(
     figures=[(f"{kind}-24", framing, FIELD) for kind in KINDS for framing in FRAMINGS],
     drivers=[("text-24", framing, list(dict.fromkeys([*_DRIVEN, *_LISTENED]))) for framing in FRAMINGS],
@@ -76,6 +78,7 @@ SMOKE = Plan(
     imports=True,
     growth={"text": (100, 400), "tools": (100, 400)},
     tools=(2,),
+    recording=(50,),
     tool_seconds=0.02,
     rounds=1,
 )

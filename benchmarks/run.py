@@ -15,6 +15,7 @@ from benchmarks.imports import measure_imports
 from benchmarks.measure import measure
 from benchmarks.memory import weigh
 from benchmarks.process import Process
+from benchmarks.recording import measure_recording
 from benchmarks.shapes import fixture
 from benchmarks.tools import measure_tools
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Show = Callable[[Iterable[str]], None]
 
 
-PARTS = ("figures", "drivers", "memory", "imports", "growth", "tools")
+PARTS = ("figures", "drivers", "memory", "imports", "growth", "tools", "recording")
 """The lists that a run has."""
 
 
@@ -79,6 +80,8 @@ def carry_out(plan: Plan, field: Field, show: Show) -> dict[str, Any]:
     show(table.lines_of_growth(run["growth"]))
     run["tools"] = measure_tools(plan.tools, seconds=plan.tool_seconds, rounds=plan.rounds)
     show(table.lines_of_tools(run["tools"]))
+    run["recording"] = measure_recording(plan.recording, rounds=plan.rounds, seed=plan.seed)
+    show(table.lines_of_recording(run["recording"]))
     return run
 
 

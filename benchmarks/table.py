@@ -1,6 +1,6 @@
 """Figures as text, at most 100 columns wide: for a terminal, and as Markdown for docs/benchmarks.md.
 
-In go figures as measure, memory, imports, growth and tools make them, out come lines.
+In go figures as measure, memory, imports, growth, tools and recording make them, out come lines.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def lines(run: Mapping[str, Any]) -> Iterator[str]:
     yield from lines_of_imports(run["imports"])
     yield from lines_of_growth(run["growth"])
     yield from lines_of_tools(run["tools"])
+    yield from lines_of_recording(run["recording"])
 
 
 def lines_of_figure(figure: Figure) -> Iterator[str]:
@@ -131,6 +132,26 @@ def _of_tools(figure: Figure) -> str:
     return f"{figure['way']}, {figure['calls']} of {figure['tool_seconds'] * 1000:.0f} ms"
 
 
+def lines_of_recording(figures: Sequence[Figure]) -> Iterator[str]:
+    """Microseconds a read without a recorder, and how much more it is with one."""
+    if not figures:
+        return
+    yield ""
+    yield f"  {'recorded':<38}{'us a read':>10}   {'times plain':<24}with the tape closed"
+    for figure in figures:
+        closed = spread_text(figure["closed"]) if figure["closed"] else ""
+        line = f"  {_of_recording(figure):<38}{_microseconds(figure):>10.2f}   {spread_text(figure['recorded']):<24}"
+        yield (line + closed).rstrip()
+
+
+def _of_recording(figure: Figure) -> str:
+    return f"{figure['reading']}, {figure['reads']:,} reads" + (", blocked" if figure["blocked"] else "")
+
+
+def _microseconds(figure: Figure) -> float:
+    return float(min(figure["seconds"]) / figure["reads"] * 1_000_000)
+
+
 def markdown(run: Mapping[str, Any]) -> Iterator[str]:
     """All tables of a run, for docs/benchmarks.md."""
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
@@ -147,6 +168,8 @@ def markdown(run: Mapping[str, Any]) -> Iterator[str]:
         yield from _markdown_growth(run["growth"])
     if run["tools"]:
         yield from _markdown_tools(run["tools"])
+    if run["recording"]:
+        yield from _markdown_recording(run["recording"])
 
 
 def _markdown_figures(figures: Sequence[Figure]) -> Iterator[str]:
@@ -200,6 +223,14 @@ def _markdown_tools(figures: Sequence[Figure]) -> Iterator[str]:
     for figure in figures:
         ratios = [spread_text(figure[part]) for part in ("over_one_tool", "over_one_by_one")]
         yield _row([_of_tools(figure), f"{min(figure['seconds']) * 1000:.1f}", *ratios])
+
+
+def _markdown_recording(figures: Sequence[Figure]) -> Iterator[str]:
+    yield from _markdown_head(["Recorded", "µs a read, plain", "times plain", "with the tape closed"])
+    for figure in figures:
+        closed = spread_text(figure["closed"]) if figure["closed"] else ""
+        ratios = [spread_text(figure["recorded"]), closed]
+        yield _row([_of_recording(figure), f"{_microseconds(figure):.2f}", *ratios])
 
 
 def _markdown_head(cells: Sequence[str]) -> Iterator[str]:

@@ -379,6 +379,18 @@ def made_up_run():
                 "over_one_by_one": {"least": 0.12, "median": 0.13, "most": 0.14},
             }
         ],
+        "recording": [
+            {
+                "reading": reading,
+                "blocked": blocked,
+                "reads": 10_000,
+                "seconds": [0.031, 0.03],
+                "recorded": {"least": 1.2, "median": 1.3, "most": 1.4},
+                "closed": None if blocked else {"least": 2.2, "median": 2.3, "most": 2.4},
+            }
+            for reading in ("the pipe alone", "httpx")
+            for blocked in (False, True)
+        ],
     }
 
 

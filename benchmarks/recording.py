@@ -1,0 +1,161 @@
+"""The recorder: what reading costs while it is recorded, over the same reading without.
+
+Two readings: the pipe alone, whose reads are in memory and come as fast as they are taken, and httpx reading from a
+server in another process. Each also with a writer that hangs. Rules: recorded and plain take turns; what is timed is
+the reading, from the first read to the last event, and then all of it again with the tape closed; a tape that does not
+hold what was read is a wrong result.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from benchmarks.measure import WrongResultError, spread
+from benchmarks.shapes import fixture
+from chatstream import ChatCompletionStream, Recording
+from chatstream.recording import Recorder, RecordingTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    # Reads them all, recorded or not: seconds until the last was read, and until the tape was closed.
+    Read = Callable[[Recorder | None], tuple[float, float]]
+
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+
+
+def measure_recording(chunks: tuple[int, ...], *, rounds: int, seed: int) -> list[dict[str, Any]]:
+    """Of each number of chunks: seconds of reading them plain, and recorded over that, each way."""
+    figures: list[dict[str, Any]] = []
+    for number in chunks:
+        blocks = fixture(f"text-{number}", seed=seed).blocks
+        with _server(blocks) as url:
+            for what, read in (("the pipe alone", _pipe(blocks)), ("httpx", _httpx(url, sum(map(len, blocks))))):
+                figures += [_measure(what, read, blocks, rounds, blocked=blocked) for blocked in (False, True)]
+    return figures
+
+
+def _measure(what: str, read: Read, blocks: list[bytes], rounds: int, *, blocked: bool) -> dict[str, Any]:
+    plain: list[float] = []
+    recorded: list[float] = []
+    closed: list[float] = []
+    read(None)  # once to warm up
+    for _ in range(rounds):
+        plain.append(read(None)[0])
+        times = _blocked(read) if blocked else _recorded(read, blocks, what)
+        recorded.append(times[0])
+        closed.append(times[1])
+    return {
+        "reading": what,
+        "blocked": blocked,
+        "reads": len(blocks),
+        "seconds": plain,
+        "recorded": spread(recorded, plain),
+        "closed": None if blocked else spread(closed, plain),
+    }
+
+
+def _recorded(read: Read, blocks: list[bytes], what: str) -> tuple[float, float]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.tape.jsonl"
+        times = read(Recorder(path))
+        tape = Recording.load(path)
+    if tape.bytes != b"".join(blocks) or len(tape.reads) < len(blocks) or tape.problems:
+        raise WrongResultError(f"recording, {what}: {tape!r}")
+    return times
+
+
+def _blocked(read: Read) -> tuple[float, float]:
+    file = _Blocked()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that the tape is not whole
+        times = read(Recorder(file, patience=0.0))
+    file.go.set()
+    return times
+
+
+class _Blocked(io.RawIOBase):
+    """A file that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def write(self, data: Any, /) -> int:
+        self.go.wait()
+        return len(data)
+
+
+def _pipe(blocks: list[bytes]) -> Read:
+    def read(recorder: Recorder | None) -> tuple[float, float]:
+        begun = time.perf_counter()
+        stream = ChatCompletionStream(iter(blocks), record=recorder)
+        for event in stream:
+            if event.type == "end":
+                break
+        took = time.perf_counter() - begun
+        stream.close()
+        if recorder is not None:
+            recorder.close()
+        return took, time.perf_counter() - begun
+
+    return read
+
+
+def _httpx(url: str, expected: int) -> Read:
+    def read(recorder: Recorder | None) -> tuple[float, float]:
+        transport = httpx.HTTPTransport()
+        with httpx.Client(transport=transport if recorder is None else RecordingTransport(recorder)) as client:
+            with client.stream("GET", url) as response:
+                begun = time.perf_counter()
+                size = sum(map(len, response.iter_raw()))
+                took = time.perf_counter() - begun
+            if recorder is not None:
+                recorder.close()
+            closed = time.perf_counter() - begun
+        if size != expected:
+            raise WrongResultError(f"recording, httpx: {size} bytes of {expected}")
+        return took, closed
+
+    return read
+
+
+@contextmanager
+def _server(blocks: list[bytes]) -> Iterator[str]:
+    """A process that answers everything with these blocks, one chunk of HTTP each, as fast as they are taken."""
+    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    body = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks) + b"0\r\n\r\n"
+    with process:
+        try:
+            if process.stdin is not None and process.stdout is not None:
+                process.stdin.write(_HEAD + body)
+                process.stdin.close()
+                yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        finally:
+            process.kill()
+
+
+def _serve(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+
+if __name__ == "__main__":
+    _serve(sys.stdin.buffer.read())
