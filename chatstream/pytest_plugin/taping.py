@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatstream.pytest_plugin.settings import TapeSettings
-    from chatstream.recording.async_transport import AsyncReplayTransport
     from chatstream.recording.cassette import Miss
-    from chatstream.recording.transport import ReplayTransport
 
 __all__ = ["TapeFixture"]
 
@@ -76,13 +74,13 @@ class TapeFixture:
         """The names of the recordings that have answered nothing in this test."""
         return [tape.name for tape in self.cassette.library.tapes if not tape.played]
 
-    def transport(self) -> ReplayTransport:
-        """A transport that goes through this tape, whatever the host: ``httpx.Client(transport=tape.transport())``."""
+    def transport(self) -> Any:
+        """A ReplayTransport to this tape, whatever the host: ``httpx.Client(transport=tape.transport())``."""
         from chatstream.pytest_plugin.through import Through
 
         return Through(self.cassette)
 
-    def async_transport(self) -> AsyncReplayTransport:
+    def async_transport(self) -> Any:
         """The same for async clients."""
         from chatstream.pytest_plugin.through import AsyncThrough
 

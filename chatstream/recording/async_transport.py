@@ -27,17 +27,10 @@ if TYPE_CHECKING:
     from chatstream.recording.recorder import Recorder
     from chatstream.recording.secrets import Secrets
 
-    # A client of httpx2 asks its type checker for a transport of its own library's class, which is not to be had where
-    # that is not installed; at run time it asks for no more than the methods. What is Any as well is taken by both.
-    class _Transport(httpx.AsyncBaseTransport, Any):  # type: ignore[misc]
-        pass
-else:
-    _Transport = httpx.AsyncBaseTransport
-
 __all__ = ["AsyncRecordingTransport", "AsyncReplayTransport"]
 
 
-class AsyncRecordingTransport(_Transport):
+class AsyncRecordingTransport(httpx.AsyncBaseTransport):
     """Sends requests, and records each with its answer; the options are those of RecordingTransport.
 
     The answer is the one that you would get without: the same class, headers and reads, and the same exceptions. What
@@ -70,7 +63,7 @@ class AsyncRecordingTransport(_Transport):
                 await self.recorder.aclose()
 
 
-class AsyncReplayTransport(_Transport):
+class AsyncReplayTransport(httpx.AsyncBaseTransport):
     """Answers requests from tapes, without a network, as fast as they were recorded.
 
     The options are those of ReplayTransport. Without ``sleep`` it waits with anyio; what ``sleep`` gives is awaited, if

@@ -190,16 +190,9 @@ class Composer:
         return text
 
     def _masked_json(self, text: str) -> str:
-        masked, count = self._masker.secrets.masked(text.encode())
-        if not count:
-            return text
+        masked, count = self._masker.secrets.masked_json(text.encode())
         self._masker.masked += count
-        try:
-            read_json(masked)
-        except _NOT_JSON:  # a pattern that takes more than strings
-            value, _ = self._masker.secrets.masked_value(read_json(text.encode())[0])
-            return json_text(value)
-        return masked.decode()
+        return masked.decode() if count else text
 
     def _lost(self, at: float, code: str, error: Exception) -> list[bytes]:
         self.error = self.error or error

@@ -37,6 +37,7 @@ LONGEST = 4096  # bytes of what looks like a secret: what is longer is no key
 _SHORTEST = 8  # characters of a credential that is remembered: shorter ones are words, and would spoil the text
 # One of these is in all that looks like a secret.
 _HINT = re.compile(rb"[-_=:.%\\]|AIza|A[KS]IA|(?i:bearer|basic)")
+_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')  # of JSON
 _DIGITS_AND_LETTERS = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.+/=~-]{20,}")
 _CREDENTIAL = re.compile(
     r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|token(?!s)|secret|password|cookie"
@@ -163,16 +164,21 @@ class Secrets:
         spans = self._unmasked(data)
         return (masked_at(data, spans), len(spans)) if spans else (data, 0)
 
+    def masked_json(self, text: bytes) -> tuple[bytes, int]:
+        """The same of JSON text, which stays such: of a secret that reaches over a string's end, all strings it touches."""
+        spans = self._unmasked(text)
+        if not spans:
+            return text, 0
+        masked = masked_at(text, spans)
+        if not _is_json(masked):
+            touched = [string.span(1) for string in _STRING.finditer(text) if _touches(string.span(1), spans)]
+            masked = masked_at(text, touched)
+        return masked, len(spans)
+
     def masked_value(self, value: Any) -> tuple[Any, int]:
         """The JSON value with ``*`` for each character of a secret, and how many there were."""
-        text = json_text(value).encode()
-        masked, count = self.masked(text)
-        if not count:
-            return value, 0
-        try:
-            return read_json(masked)[0], count
-        except (StreamProtocolError, StreamLimitError):  # a pattern that takes more than a string
-            return self._masked_strings(value), count
+        masked, count = self.masked_json(json_text(value).encode())
+        return (read_json(masked)[0], count) if count else (value, 0)
 
     def masked_url(self, url: str) -> tuple[str, int]:
         """The URL with ``*`` for each character of a secret in it, and how many there were."""
@@ -214,15 +220,6 @@ class Secrets:
     def _spelled(self) -> re.Pattern[bytes]:
         return re.compile(b"|".join(map(_spellings, self._known)))
 
-    def _masked_strings(self, value: Any) -> Any:
-        if type(value) is str:
-            return self.masked(value.encode())[0].decode("utf-8", "replace")
-        if type(value) is list:
-            return [self._masked_strings(inner) for inner in value]
-        if type(value) is dict:
-            return {self._masked_strings(name): self._masked_strings(inner) for name, inner in value.items()}
-        return value
-
     def __repr__(self) -> str:
         return f"<Secrets: {len(self._known)} known, {len(self._patterns)} patterns>"
 
@@ -233,6 +230,18 @@ def masked_at(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     for start, end in spans:
         masked[start:end] = b"*" * (end - start)
     return bytes(masked)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        read_json(text)
+    except (StreamProtocolError, StreamLimitError):
+        return False
+    return True
+
+
+def _touches(place: tuple[int, int], spans: list[tuple[int, int]]) -> bool:
+    return any(start < place[1] and place[0] < end for start, end in spans)
 
 
 def hold_credentials(names: Iterable[str]) -> bool:

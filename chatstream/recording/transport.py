@@ -29,17 +29,10 @@ if TYPE_CHECKING:
     from chatstream.recording.matching import Level
     from chatstream.recording.secrets import Secrets
 
-    # A client of httpx2 asks its type checker for a transport of its own library's class, which is not to be had where
-    # that is not installed; at run time it asks for no more than the methods. What is Any as well is taken by both.
-    class _Transport(httpx.BaseTransport, Any):  # type: ignore[misc]
-        pass
-else:
-    _Transport = httpx.BaseTransport
-
 __all__ = ["RecordingTransport", "ReplayTransport"]
 
 
-class RecordingTransport(_Transport):
+class RecordingTransport(httpx.BaseTransport):
     """Sends requests, and records each with its answer.
 
     ``target``: a file, which is appended to; a folder (one that exists, or a path that ends with a separator or has no
@@ -78,7 +71,7 @@ class RecordingTransport(_Transport):
                 self.recorder.close()
 
 
-class ReplayTransport(_Transport):
+class ReplayTransport(httpx.BaseTransport):
     """Answers requests from tapes, without a network, as fast as they were recorded.
 
     ``tapes``: a recording, the path of a file or of a folder, or several of these; ``mode``: whether what no tape

@@ -88,7 +88,9 @@ def test_what_is_masked_is_not_counted_again():
 def test_json_stays_json_also_under_a_pattern_that_takes_more_than_a_string():
     greedy = Secrets(patterns=["b.*"])
     value = {"a": ["xbc", 1, None], "b": 2}
-    assert greedy.masked_value(value) == ({"a": ["x**", 1, None], "*": 2}, 1)
+    assert greedy.masked_value(value) == ({"a": ["***", 1, None], "*": 2}, 1)
+    over = Secrets(patterns=["swordfish[^}]*}"])
+    assert over.masked_value([{"a": "a swordfish", "b": "c"}, "d"]) == ([{"a": "*" * 11, "*": "*"}, "d"], 1)
     assert NOTHING.masked_value({"n": 1, "api_key": "abc", "list": ["sk-abcdefgh0"]}) == (
         {"n": 1, "api_key": "***", "list": ["*" * 12]},
         2,
