@@ -41,6 +41,7 @@ class _About:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.response: ResponseInfo | None = None  # of a source that a client opened
+        self._asked: dict[str, Any] = {} if response is None else _asked(response)
         self.learn(response)
 
     def learn(self, response: Any, info: ResponseInfo | None = None) -> None:
@@ -61,7 +62,7 @@ class _About:
     @property
     def request(self) -> dict[str, Any]:
         """What was asked: method, url, headers and body; nothing where that is not known."""
-        return {}
+        return self._asked
 
     @property
     def content_type(self) -> str | None:
@@ -139,6 +140,18 @@ class AsyncSource(_About):
 def _quietly(close: Callable[[], object]) -> None:
     with suppress(Exception):  # the connection is gone either way
         close()
+
+
+def _asked(response: Any) -> dict[str, Any]:
+    """What a response is the answer to, as a recorder takes it."""
+    try:
+        request = response.request
+        asked = {"method": str(request.method), "url": str(request.url), "headers": dict(request.headers)}
+    except Exception:  # noqa: BLE001  a response may have been made without one, and every library says so otherwise
+        return {}
+    with suppress(Exception):  # a body that was streamed is gone
+        asked["body"] = request.content
+    return asked
 
 
 # Opening

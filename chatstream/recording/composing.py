@@ -40,6 +40,8 @@ _SHORT = 8  # bytes: nothing so short looks like a secret, whatever stands aroun
 # A text that a JSON string holds as it is, or with the escapes that compact JSON has for it.
 _STRING = rb'[^"\\\x00-\x1f]*+(?:\\["\\bfnrt][^"\\\x00-\x1f]*+)*+'
 _TEXT = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning|input|text|obfuscation)":"(' + _STRING + rb')"')
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]*\Z")
+_TAIL = 32  # bytes
 _MOST_SHAPES = 16  # that are learned in vain
 
 
@@ -59,6 +61,7 @@ class Composer:
         self._source: str | None = None  # "bytes" or "chunks", once something was written
         self._size = 0
         self._hash = hashlib.sha256()
+        self._tail = b""  # the last bytes
         self._arrived: deque[tuple[float, int]] = deque()  # reads that the masker holds: when, and how long
         self._begun = False  # the first of them is on the tape with its beginning
 
@@ -130,6 +133,8 @@ class Composer:
             return []
         lines = self.flush()
         members = {**how, "bytes": self._size, "sha256": self._hash.hexdigest()}
+        if how["end"] == "cancel" and _DONE.search(self._tail):
+            members["end"] = "eof"  # what was given up behind the last event is the connection, and not the answer
         if self._masker.masked:
             members["masked"] = self._masker.masked
         lines += self._value(at, "e", members)
@@ -208,6 +213,7 @@ class Composer:
     def _count(self, data: bytes) -> None:
         self._size += len(data)
         self._hash.update(data)
+        self._tail = data if len(data) > _TAIL else (self._tail + data)[-_TAIL:]
 
 
 class _Alike:

@@ -165,7 +165,7 @@ class Secrets:
         return (masked_at(data, spans), len(spans)) if spans else (data, 0)
 
     def masked_json(self, text: bytes) -> tuple[bytes, int]:
-        """The same of JSON text, which stays such: of a secret that reaches over a string's end, all strings it touches."""
+        """The same of JSON text, which stays such: a secret over a string's end takes all strings that it touches."""
         spans = self._unmasked(text)
         if not spans:
             return text, 0

@@ -129,6 +129,25 @@ def test_a_body_is_told_as_json_or_as_text_or_not_at_all(body, told):
     assert Recording.parse(file.getvalue()).request["body"] == told
 
 
+@pytest.mark.parametrize(
+    ("reads", "end"),
+    [
+        (READS, "eof"),
+        ([b"".join(READS)], "eof"),
+        ([*READS[:-1], b"data: [DO", b"NE]\n", b"\n"], "eof"),
+        (READS[:-1], "cancel"),
+    ],
+)
+def test_what_is_closed_behind_its_last_event_was_read_to_its_end(reads, end):
+    file = io.BytesIO()
+    take = Recorder(file).begin()
+    for read in reads:
+        take.read(read)
+    take.end("cancel")
+    take.settle()
+    assert Recording.parse(file.getvalue()).end["end"] == end
+
+
 def test_a_body_that_comes_packed_is_taped_unpacked():
     file = io.BytesIO()
     take = Recorder(file).begin()
