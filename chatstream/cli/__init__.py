@@ -46,13 +46,24 @@ def _run(argv: list[str] | None) -> int:
 
 def _command_line() -> Parser:
     from chatstream import __version__
-    from chatstream.cli import demo, replay, serve
+    from chatstream.cli import check, convert, demo, diff, edit, inspect, record, replay, scrub, serve
     from chatstream.cli.options import Parser
 
     parser = Parser(prog="chatstream", description="Streams of chat completions, shown as they come.")
     parser.add_argument("--version", action="version", version=f"chatstream {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in (("demo", demo), ("replay", replay), ("serve", serve)):
+    for name, command in (
+        ("demo", demo),
+        ("replay", replay),
+        ("record", record),
+        ("inspect", inspect),
+        ("diff", diff),
+        ("convert", convert),
+        ("edit", edit),
+        ("scrub", scrub),
+        ("check", check),
+        ("serve", serve),
+    ):
         texts = {"help": command.SUMMARY, "description": command.DESCRIPTION, "epilog": command.EPILOG}
         added: Parser = commands.add_parser(name, **texts)
         command.add_options(added)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-__all__ = ["Outlet", "Style", "say"]
+__all__ = ["Outlet", "Style", "say", "visible"]
 
 Style = Literal["", "bold", "dim", "red"]
 
@@ -61,7 +61,7 @@ class Outlet:
         if not text:
             return
         self._in_line = not text.endswith("\n")
-        shown = text.translate(_VISIBLE) if self.is_terminal else text
+        shown = visible(text) if self.is_terminal else text
         # Styled piece by piece: whenever we are stopped, the terminal is left as it was.
         self._put(f"\x1b[{_STYLES[style]}m{shown}\x1b[0m" if style and self._styled else shown)
 
@@ -78,12 +78,23 @@ class Outlet:
         if self._in_line:
             self.write("\n")
 
+    def erase_line(self) -> None:
+        """Take back the line that a terminal's cursor is in."""
+        if self.is_terminal:
+            self._in_line = False
+            self._put("\r\x1b[K")
+
     def _put(self, text: str) -> None:
         if self._file is None:
             return
         with writing():
             self._file.write(text.encode(self._encoding, "replace").decode(self._encoding))
             self._file.flush()
+
+
+def visible(text: str) -> str:
+    """The text as a terminal may have it: with symbols for what it would act on."""
+    return text.translate(_VISIBLE)
 
 
 def say(err: Outlet, message: str) -> None:

@@ -1,6 +1,7 @@
 """The server of `chatstream serve`, run: until Ctrl-C or SIGTERM, with its base URL on standard output.
 
-Apart from the command itself, because it loads the server, which no other command needs.
+Apart from the command itself, because it loads the server, which few other commands need. What is run the same way, as
+the proxy of `chatstream record`, takes the words that are public here.
 """
 
 from __future__ import annotations
@@ -23,19 +24,23 @@ from chatstream.server import ReplayServer
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-__all__ = ["serve"]
+    from chatstream.server.listener import Listener
+
+__all__ = ["log_lines", "reason_of", "serve", "unheard", "until_stopped"]
 
 
 def serve(options: Namespace) -> int:
     """Serve until told to stop; the exit code."""
     err = Outlet(sys.stderr)
-    with _log(err, quiet=options.quiet):
+    wanted = PORT if options.port is None else options.port
+    with log_lines(err, quiet=options.quiet):
+        server = _server(options)
         try:
-            anyio.run(_until_stopped, _server(options), err, PORT if options.port is None else options.port)
+            anyio.run(until_stopped, server, err, lambda: _tell(server, err, wanted))
         except OSError as error:
-            raise CommandError(_reason(error)) from error
+            raise CommandError(reason_of(error)) from error
         except ValueError as error:  # the database is none
             raise CommandError(str(error)) from error
     return WHOLE
@@ -59,17 +64,18 @@ def _server(options: Namespace) -> ReplayServer:
             seed=options.seed,
         )
     except (OSError, ValueError, ChatStreamError) as error:
-        raise CommandError(_reason(error)) from error
+        raise CommandError(reason_of(error)) from error
 
 
-async def _until_stopped(server: ReplayServer, err: Outlet, wanted: int) -> None:
+async def until_stopped(server: Listener, err: Outlet, tell: Callable[[], None]) -> None:
+    """Run a server until Ctrl-C or SIGTERM; ``tell`` says where it is, once it is there."""
     with contextlib.ExitStack() as stack:
         try:
             signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         except NotImplementedError:  # on Windows; there Ctrl-C ends the wait as KeyboardInterrupt
             signals = None
         async with server:
-            _tell(server, err, wanted)
+            tell()
             if signals is None:
                 await anyio.sleep_forever()
             else:
@@ -78,8 +84,8 @@ async def _until_stopped(server: ReplayServer, err: Outlet, wanted: int) -> None
             _say_goodbye(server, err)
 
 
-def _say_goodbye(server: ReplayServer, err: Outlet) -> None:
-    with _unheard():
+def _say_goodbye(server: Listener, err: Outlet) -> None:
+    with unheard():
         err.end_line()
         if server.busy:
             say(err, "stopping; answers that are going out get a moment more, Ctrl-C again does not wait")
@@ -91,18 +97,19 @@ def _tell(server: ReplayServer, err: Outlet, wanted: int) -> None:
     tapes = len(server.tape_names)
     answers = [f"{tapes} recording{'s'[: tapes != 1]}"] if tapes else []
     answers += ["an echo"] if server.echo else []
-    with _unheard():
+    with unheard():
         if wanted not in {0, server.port}:
             say(err, f"port {wanted} is taken; here is another one")
         say(err, f"{' and '.join(answers) or 'nothing'} at {server.base_url}; a page to look at is {server.url}/")
 
 
-def _unheard() -> contextlib.suppress:
+def unheard() -> contextlib.suppress:
     """Nobody reading what it says is no reason to stop serving."""
     return contextlib.suppress(OSError, CommandError)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a server cannot start, as one line."""
     if not isinstance(error, OSError):
         return str(error)
     reason = error.strerror or str(error)
@@ -110,7 +117,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _log(err: Outlet, *, quiet: bool) -> Generator[None]:
+def log_lines(err: Outlet, *, quiet: bool) -> Generator[None]:
     """Show the server's log on standard error: a line a request, unless that is too much."""
     logger = logging.getLogger("chatstream.server")
     handler = _Lines(err)
@@ -133,5 +140,5 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record."""
-        with _unheard():
+        with unheard():
             self._err.write(f"{time.strftime('%H:%M:%S')} {record.getMessage()}\n")
