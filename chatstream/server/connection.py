@@ -7,6 +7,7 @@ sent, and then the connection is closed.
 
 from __future__ import annotations
 
+import contextlib
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ import anyio
 import h11
 import msgspec
 
-from chatstream.server.http import Refusal, Reply, Request, reply_of
+from chatstream.server.http import BrokenOffError, LiveHead, Refusal, Reply, Request, reply_of
 from chatstream.server.sockets import PeerGone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatstream.server.http import Send
+    from chatstream.server.http import LiveReply, SendAny
     from chatstream.server.limits import ServerLimits
     from chatstream.server.sockets import Socket
 
@@ -63,7 +64,7 @@ class Connection:
 
     async def serve(
         self,
-        handle: Callable[[Request, Send], Awaitable[None]],
+        handle: Callable[[Request, SendAny], Awaitable[None]],
         refused: Callable[[Refusal], object],
         admit: Callable[[Request], object],
     ) -> None:
@@ -81,7 +82,7 @@ class Connection:
 
     async def _converse(
         self,
-        handle: Callable[[Request, Send], Awaitable[None]],
+        handle: Callable[[Request, SendAny], Awaitable[None]],
         refused: Callable[[Refusal], object],
         admit: Callable[[Request], object],
     ) -> None:
@@ -180,7 +181,13 @@ class Connection:
 
     # Replies
 
-    async def _send(self, reply: Reply) -> None:
+    async def _send(self, reply: Reply | LiveReply) -> None:
+        if isinstance(reply, Reply):
+            await self._play(reply)
+        else:
+            await self._while_there(reply)
+
+    async def _play(self, reply: Reply) -> None:
         due = anyio.current_time()
         await self._pause(due + reply.head)
         head = self._head(reply)
@@ -207,6 +214,51 @@ class Connection:
         elif reply.ending == "reset":
             self._socket.reset()
         raise PeerGone
+
+    async def _while_there(self, reply: LiveReply) -> None:
+        """Pass a reply on for as long as the peer is there, and give it up at once when it has left.
+
+        Here one that ends its half counts as gone: that is how clients leave, and somebody else is being kept busy.
+        """
+        failure: Exception | None = None
+        is_over = False
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._until_gone, group.cancel_scope)
+            try:
+                await self._pass_on(reply)
+            except Exception as error:  # noqa: BLE001  raised below, as the group would wrap it
+                failure = error
+            is_over = True
+            group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        if not is_over:
+            raise PeerGone
+
+    async def _until_gone(self, scope: anyio.CancelScope) -> None:
+        with contextlib.suppress(PeerGone):
+            await self._watch()
+        scope.cancel()
+
+    async def _pass_on(self, reply: LiveReply) -> None:
+        head = await reply.head()
+        if isinstance(head, Reply):
+            await self._play(head)
+            return
+        try:
+            await self._write(self._live_head(head))
+            while data := await reply.read():
+                await self._write(self._data(data))
+        except BrokenOffError as broken:
+            if broken.reset or self._http.their_http_version == b"1.0":  # to which a close would be an end
+                self._socket.reset()
+            raise PeerGone from None
+        await self._write(self._end())
+
+    def _live_head(self, head: LiveHead) -> bytes:
+        headers = [*head.headers, (b"connection", b"close")] if self._stopping else head.headers
+        self._is_bodiless = self._is_bodiless or head.status in _BODILESS
+        return self._http.send(h11.Response(status_code=head.status, headers=headers, reason=head.reason)) or b""
 
     def _head(self, reply: Reply) -> bytes:
         headers = [("date", formatdate(usegmt=True)), ("server", "chatstream"), *reply.headers.items()]

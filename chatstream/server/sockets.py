@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from socket import IPPROTO_TCP, SHUT_WR, SO_LINGER, SOL_SOCKET, TCP_NODELAY
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -17,7 +17,7 @@ import anyio.lowlevel
 if TYPE_CHECKING:
     from socket import socket
 
-__all__ = ["PeerGone", "Socket"]
+__all__ = ["PeerGone", "Socket", "make_reset"]
 
 _READ_SIZE = 64 * 1024
 _LINGER_NOT = struct.pack("ii", 1, 0)  # on, for no time: closing drops what is unsent, and sends a reset
@@ -87,6 +87,11 @@ class Socket:
     def reset(self) -> None:
         """Break the connection off: the other side's next read fails, once it has read what was sent."""
         if not self._closed:
-            with contextlib.suppress(OSError):
-                self._connection.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
+            make_reset(self._connection)
             self.close()
+
+
+def make_reset(connection: Any) -> None:
+    """Have the closing of a connection reset it: a socket, or what asyncio or trio have in its place."""
+    with contextlib.suppress(OSError, AttributeError):
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
