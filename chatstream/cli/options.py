@@ -12,12 +12,22 @@ from chatstream.cli.exits import CommandError, writing
 __all__ = ["Parser", "add_play_options", "speed"]
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help that looks the same whatever Python prints it: before 3.13 the value was repeated behind each name."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line, as all errors here are."""
 
     def __init__(self, **options: Any) -> None:
         # No abbreviations: an option added later must not change what a script's `--f` means.
-        super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        super().__init__(**options, formatter_class=_Help, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print over several lines."""
