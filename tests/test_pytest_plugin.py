@@ -3,6 +3,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import get_args
 
 # The libraries are here so that the tests in the tests find them loaded: each would load its own, and take a second.
 import httpx  # noqa: F401
@@ -10,7 +11,8 @@ import httpx2  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
-from chatstream.recording import Recording
+from chatstream import pytest_plugin
+from chatstream.recording import Mode, Recording
 from chatstream.server import ReplayServer
 from chatstream.testing import text_turn
 
@@ -78,6 +80,10 @@ def answers_of(path):
 
 def test_the_plugin_is_found_by_pytest():
     assert "chatstream.pytest_plugin" in [point.value for point in entry_points(group="pytest11")]
+
+
+def test_the_modes_that_the_command_line_takes_are_those_of_cassettes():
+    assert get_args(Mode) == pytest_plugin._MODES
 
 
 def test_an_app_on_the_openai_sdk_has_its_first_recorded_and_replayed_test_in_under_ten_lines(pytester, run):

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import pytest
 
-from chatstream.recording import Fault, FaultName, Recording, inject
+from chatstream.recording import FaultName, Recording, inject
+from chatstream.recording.striking import faults_of
 from chatstream.testing import sse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from chatstream.recording import Fault
 
 __all__ = ["Faultless", "StreamFaults", "named_faults"]
 
@@ -33,7 +36,7 @@ class StreamFaults:
 
     def __call__(self, recording: Faultless, *faults: str | Fault, seed: int = 0) -> Recording:
         """The recording with these faults, one after the other; ValueError for what is none."""
-        return inject(_recording(recording), [_fault(fault) for fault in faults], seed=seed)
+        return inject(_recording(recording), faults_of(faults), seed=seed)
 
     def inject(self, recording: Faultless, *, seed: int = 0) -> Recording:
         """The recording with the fault of this run; RuntimeError if the test is not marked."""
@@ -48,13 +51,9 @@ class StreamFaults:
 def named_faults(faults: Sequence[str | Fault]) -> list[Fault]:
     """These faults, or each kind once where none is named; pytest.UsageError for what is none."""
     try:
-        return [_fault(fault) for fault in faults or get_args(FaultName)]
+        return faults_of(faults or get_args(FaultName))
     except ValueError as error:
         raise pytest.UsageError(f"stream_faults: {error}") from None
-
-
-def _fault(fault: str | Fault) -> Fault:
-    return Fault.parse(fault) if isinstance(fault, str) else fault
 
 
 def _recording(given: Faultless) -> Recording:

@@ -75,7 +75,10 @@ class TapeFixture:
         return [tape.name for tape in self.cassette.library.tapes if not tape.played]
 
     def transport(self) -> Any:
-        """A ReplayTransport to this tape, whatever the host: ``httpx.Client(transport=tape.transport())``."""
+        """A ReplayTransport to this tape, whatever the host: ``httpx.Client(transport=tape.transport())``.
+
+        Typed as anything: clients of httpx and of httpx2 each ask for a class of their own library.
+        """
         from chatstream.pytest_plugin.through import Through
 
         return Through(self.cassette)

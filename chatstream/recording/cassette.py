@@ -60,7 +60,7 @@ class Miss(msgspec.Struct, frozen=True):
 
 
 class Cassette:
-    """Answers requests from tapes, or sends and records them. The transports are one of these each.
+    """Answers requests from tapes, or sends and records them: what a replay transport does, but for the sending.
 
     ``tapes``: a recording, the path of a file or of a folder, or several of these. ``mode``: ``none`` plays and never
     sends; ``once`` plays if there are tapes, and records everything if there are none yet; ``new_episodes`` plays what

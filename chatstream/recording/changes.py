@@ -18,7 +18,7 @@ from chatstream.recording.tape import block_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DONE", "as_bytes", "changed", "error_document", "refused", "stopped", "timed"]
+__all__ = ["DONE", "as_bytes", "changed", "error_document", "refused", "stopped", "timed", "undescribed"]
 
 _E = TypeVar("_E", bound=Exchange)
 
@@ -35,7 +35,7 @@ def as_bytes(exchange: _E) -> _E:
         return msgspec.structs.replace(exchange, source="bytes", reads=reads)
     untimed = bool(reads) and reads[-1].interval is None
     reads.append(Read(None if untimed else exchange.rest, DONE))
-    return _described(msgspec.structs.replace(exchange, source="bytes", reads=reads, rest=0.0))
+    return undescribed(msgspec.structs.replace(exchange, source="bytes", reads=reads, rest=0.0))
 
 
 def timed(exchange: _E, body: Body) -> _E:
@@ -45,7 +45,7 @@ def timed(exchange: _E, body: Body) -> _E:
 
 def changed(exchange: _E, body: Body) -> _E:
     """The exchange with other bytes."""
-    return _described(timed(exchange, body))
+    return undescribed(timed(exchange, body))
 
 
 def stopped(exchange: _E, body: Body, end: dict[str, Any]) -> _E:
@@ -73,8 +73,8 @@ def error_document(message: str, kind: str, *, code: str | None = None, param: s
     return write_json({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
-def _described(exchange: _E) -> _E:
-    """The exchange without what was said of its bytes."""
+def undescribed(exchange: _E) -> _E:
+    """The exchange without what was said of its bytes: their number, their sha256, content-length."""
     end = {name: value for name, value in (exchange.end or {}).items() if name not in {"bytes", "sha256"}}
     response = exchange.response and {**exchange.response, "headers": _headers(exchange, without={"content-length"})}
     return msgspec.structs.replace(exchange, end=exchange.end and end, response=response)

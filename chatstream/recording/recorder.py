@@ -16,16 +16,18 @@ import warnings
 import weakref
 from collections import deque
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from chatstream.encodings import decoder_for
-from chatstream.errors import ChatStreamError, StreamLimitError, StreamProtocolError
-from chatstream.jsontext import read_json
+from chatstream.errors import ChatStreamError
+from chatstream.recording.asked import body_value
 from chatstream.recording.composing import Composer, end_of
 from chatstream.recording.names import safe_name
-from chatstream.recording.secrets import Secrets
+from chatstream.recording.secrets import Secrets, credentials_of
 from chatstream.recording.tape import json_text
 from chatstream.recording.tapefile import TapeFile
 
@@ -88,7 +90,7 @@ class _Buffer:
             self._credit -= len(data) + _ITEM
             if self._credit < 0 and not self.has_room(len(data) + _ITEM):
                 return
-            append((clock(), data, None))
+            append((clock(), data if type(data) is bytes else bytes(data), None))
             if not self.scheduled:
                 channel.schedule(self)
 
@@ -119,7 +121,7 @@ class _Buffer:
 
 
 class Take:
-    """One exchange being recorded, on the side of whoever reads it: nothing here waits for a file, and nothing raises.
+    """One exchange being recorded, on the side of whoever reads it: taking waits for no file, and raises nothing.
 
     ``read(data)`` takes one read, as it came. What is not ended when nobody holds it any more is taken for given up.
     """
@@ -149,7 +151,7 @@ class Take:
         self._buffer.put("n", dict(note))
 
     def end(self, kind: TapeEnd, error: BaseException | str | None = None) -> None:
-        """How it ended; the first one counts."""
+        """How it ended; the first one counts. ValueError for a kind that is none."""
         how = end_of(kind, error)
         if not self._buffer.is_ended:
             self._buffer.is_ended = True
@@ -158,14 +160,14 @@ class Take:
     def settle(self, patience: float = PATIENCE) -> None:
         """Wait until it is written, so many seconds at most; warns if something of it was lost."""
         self._channel.hurry()
-        if not self._channel.is_stuck and not self._buffer.done.wait(patience):
+        if self._channel.is_next(self._buffer) and not self._buffer.done.wait(patience):
             self._channel.is_stuck = True
         self._channel.report()
 
     async def asettle(self, patience: float = PATIENCE) -> None:
         """The same for async code, on asyncio and trio."""
         self._channel.hurry()
-        if not self._channel.is_stuck and not self._buffer.done.is_set():
+        if self._channel.is_next(self._buffer):
             import anyio
 
             with anyio.move_on_after(patience):
@@ -220,6 +222,14 @@ class _Channel:
         buffer.scheduled = True
         self._work.put(None)
 
+    def is_next(self, buffer: _Buffer) -> bool:
+        """Whether this one will be written before long: not while one that began before it is still being read."""
+        if self.is_stuck or buffer.done.is_set():
+            return False
+        with self._lock:
+            before = takewhile(lambda scribe: scribe.buffer is not buffer, self._scribes)
+            return all(scribe.buffer.is_ended for scribe in before)
+
     def hurry(self) -> None:
         """Somebody waits: write now what there is."""
         self._hurry.set()
@@ -261,10 +271,7 @@ class _Channel:
     def _run(self) -> None:
         """The thread's whole life: it ends when all that began has ended, and is written."""
         while True:
-            try:
-                self._write()
-            except Exception as error:  # noqa: BLE001  a bug must not end in a thread's traceback that nobody sees
-                self._silence(error)
+            self._write()
             self._close()
             with self._lock:
                 if not self._scribes:
@@ -274,7 +281,11 @@ class _Channel:
     def _write(self) -> None:
         while (scribe := self._first()) is not None:
             scribe.buffer.scheduled = False  # before it is emptied: what comes meanwhile is told anew
-            self._put(scribe.lines())
+            try:
+                self._put(scribe.lines())
+            except Exception as error:  # noqa: BLE001  a bug must not end in a thread's traceback that nobody sees
+                scribe.give_up()
+                self._lose(error)
             if scribe.composer.error is not None:
                 self._lose(scribe.composer.error)
             if scribe.is_over:
@@ -352,6 +363,7 @@ class _Scribe:
         self.buffer: _Buffer = buffer
         self.composer: Composer = composer
         self.is_over: bool = False
+        self._is_given_up = False
         self._request: Mapping[str, Any] | None = request
         self._decoder: Decoder | None = None
         self._since = since
@@ -367,22 +379,32 @@ class _Scribe:
         items = self.buffer.items
         while items and not self.is_over:
             when, kind, value = items.popleft()
-            found += self._lines_of(when - self._since, kind, value)
+            self._account(kind, value)
+            if not self._is_given_up:
+                found += self._lines_of(when - self._since, kind, value)
         return found
+
+    def give_up(self) -> None:
+        """Make no more lines, whatever comes."""
+        self._is_given_up = True
+        self._request = None
+
+    def _account(self, kind: str | bytes, value: Any) -> None:
+        """Count what was taken out of the buffer."""
+        size = len(kind) if isinstance(kind, bytes) else len(value) if isinstance(value, str) else 0
+        self.buffer.written += size + _ITEM
+        self.is_over = kind == "e"
 
     def _lines_of(self, at: float, kind: str | bytes, value: Any) -> list[bytes]:
         composer = self.composer
         if not isinstance(kind, str):
-            self.buffer.written += len(kind) + _ITEM
             return self._read(at, kind)
-        self.buffer.written += _ITEM
         if kind == "h":
             status, headers, decoded = value
             return [*self._open(at, headers, decoded=decoded), *composer.response(at, status, headers)]
         if kind == "c":
             return self._chunk(at, value)
         if kind == "e":
-            self.is_over = True
             return composer.end(at, value)
         if kind == "l":
             composer.error = composer.error or BufferError(f"{value['reads']} reads did not fit into the buffer")
@@ -393,7 +415,6 @@ class _Scribe:
             name, reason = text
             self.composer.error = self.composer.error or TypeError(reason)
             return [*self.composer.source_chunks(at), *self.composer.note(at, {"lost": "j", "error": name})]
-        self.buffer.written += len(text)
         return self.composer.chunk(at, text)
 
     def _open(self, at: float, headers: Mapping[str, str], *, decoded: bool) -> list[bytes]:
@@ -407,7 +428,7 @@ class _Scribe:
 
     def _read(self, at: float, data: bytes) -> list[bytes]:
         if self._decoder is None:
-            return self.composer.read(at, bytes(data))
+            return self.composer.read(at, data)
         whole = b""
         try:
             self._decoder.feed(data)
@@ -489,9 +510,12 @@ class Recorder:
         request: dict[str, Any] = {}
         if method is not None:
             request = {"method": method, "url": url, "headers": dict(headers or {}), "body": body}
+        # A folder may be listed by anybody: what is masked on a tape is not in its name either.
+        shown = self.secrets.also(credentials_of(headers, url))
+        masked, _ = shown.masked_url(name or _name_of(method, url))
         with self._lock:
             self._number += 1
-            channel = self._channel_for(name or _name_of(method, url), created)
+            channel = self._channel_for(masked, created)
         clock = clock or self._clock
         buffer = _Buffer(channel, clock, self._room)
         channel.begin(_Scribe(buffer, Composer(self.secrets, created=created), request, clock()))
@@ -511,7 +535,7 @@ class Recorder:
         with anyio.move_on_after(self.patience):
             for channel in self._channels_now():
                 channel.hurry()
-                while not channel.is_idle and channel.is_closing:  # noqa: ASYNC110  a thread's work
+                while not (channel.is_idle or channel.is_stuck) and channel.is_closing:  # noqa: ASYNC110  a thread's work
                     await anyio.sleep(_POLL)
         for channel in self._channels_now():
             channel.wait(0.0)
@@ -589,7 +613,10 @@ def _folder_of(target: object) -> Path | None:
 
 def _name_of(method: str | None, url: str) -> str:
     """What an exchange is called that nobody has named: the last words of its path."""
-    path = url.partition("?")[0].partition("://")[2].partition("/")[2] or url.partition("?")[0]
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = ""
     return "-".join([part for part in path.split("/") if part][-2:]) or (method or "stream").lower()
 
 
@@ -598,18 +625,4 @@ def _readable(request: Mapping[str, Any]) -> Mapping[str, Any]:
     body = request.get("body")
     if not isinstance(body, bytes | bytearray | memoryview):
         return request
-    body = bytes(body)
-    value: Any = None
-    if body:
-        try:
-            value = read_json(body)[0]
-        except (StreamProtocolError, StreamLimitError):
-            value = _text(body)
-    return {**request, "body": value}
-
-
-def _text(body: bytes) -> str | None:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None
+    return {**request, "body": body_value(bytes(body))}

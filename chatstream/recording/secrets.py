@@ -26,7 +26,15 @@ from chatstream.recording.tape import json_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["LONGEST", "REQUEST_HEADERS", "RESPONSE_HEADERS", "Secrets", "credentials_of", "hold_credentials"]
+__all__ = [
+    "LONGEST",
+    "REQUEST_HEADERS",
+    "RESPONSE_HEADERS",
+    "Secrets",
+    "credentials_of",
+    "hold_credentials",
+    "masked_at",
+]
 
 # Lists of what may be written, not of what may not: the next service invents the next header that holds a key.
 REQUEST_HEADERS: frozenset[str] = frozenset({"accept", "content-type", "user-agent"})
@@ -51,8 +59,8 @@ _ORDINARY = re.compile(
 _KEY_NAMES = rb"(?:api|access|account|auth|encryption|master|private|secret|signing|subscription)[-_]?keys?"
 _TOKEN_NAMES = rb"(?:access|api|auth|bearer|bot|csrf|id|private|refresh|security|session)[-_]?token"
 _NAMES = (
-    rb"(?<![A-Za-z0-9])(?:[\w-]{0,40}?(?:" + _KEY_NAMES + rb"|" + _TOKEN_NAMES + rb"|secret|password|passwd|passphrase)"
-    rb"|pwd|(?:proxy-)?authorization|(?:set-)?cookie)"
+    rb"(?:" + _KEY_NAMES + rb"|" + _TOKEN_NAMES + rb"|secret|password|passwd|passphrase|(?<![A-Za-z])pwd|authorization"
+    rb"|(?<![A-Za-z])cookie)"
 )
 _IN_QUERIES = (
     rb"[\w.-]{0,40}?(?:api[-_]?key|token|secret|password|signature|credential|subscription-key)|key|auth|sig|pwd"
@@ -70,7 +78,11 @@ def _look(words: str, pattern: bytes) -> _Look:
     return _Look(tuple(word.encode() for word in words.split()), re.compile(pattern))
 
 
-_LOOKS = (
+# A member of a JSON object by its name, and its value.
+_NAMED = re.compile(rb"(?i)" + _NAMES + rb'"\s*:\s*"((?:[^"\\\r\n]|\\[^\r\n]){1,4000})')
+_NAMED_WORDS = "key token secret passw passphrase pwd authorization cookie"
+
+_KEYS = (
     # Keys by their prefixes, as the services issue them. Those of three letters or fewer are also parts of other words.
     _look(
         "sk- pk_ sk_ rk_ sess- nvapi- pplx- csk- xai- tvly- glpat- github_pat_ dop_v1_ lin_api_ whsec_",
@@ -85,32 +97,36 @@ _LOOKS = (
     _look("aiza", rb"(?<![A-Za-z0-9])(AIza[\w-]{30,50})"),
     _look("akia asia", rb"(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
     _look("ya29.", rb"(?<![A-Za-z0-9])(ya29\.[\w-]{10,4000})"),
-    _look("sg.", rb"(?<![A-Za-z0-9])(SG\.[\w-]{16,100}\.[\w-]{16,100})"),
-    _look("eyj", rb"(?<![A-Za-z0-9])(eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,4000})?)"),
+    _look("sg.", rb"(?<![\w-])(SG\.[\w-]{16,100}\.[\w-]{16,100})"),
+    _look("eyj", rb"(?<![\w-])(eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,4000})?)"),
     _look("private key", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:\\+[nr]|[A-Za-z0-9+/=,: -]){16,4000})"),
+)  # fmt: skip
+_LOOKS = (
+    *_KEYS,
     # What stands behind a word that says so.
     _look(
         "bearer basic",
-        rb"(?i)(?<![A-Za-z0-9])(?:bearer|basic)(?: |\\+t|%20|\+)+(?=[\w.~+/=-]*[0-9A-Z=])([\w.~+/=-]{8,4000})",
+        rb"(?<![A-Za-z0-9])(?i:bearer|basic)(?: |\\+t|%20|\+){1,4}(?=[\w.~+/-]{0,200}(?:[0-9=]|[a-z][A-Z]))"
+        rb"([\w.~+/=-]{8,4000})",
     ),
+    _Look(tuple(_NAMED_WORDS.encode().split()), _NAMED),
     _look(
-        "key token secret passw passphrase pwd authorization cookie",
-        rb"(?i)" + _NAMES + rb'"\s*:\s*"((?:[^"\\\r\n]|\\[^\r\n]){1,4000})',
-    ),
-    _look(
-        "key token secret passw passphrase pwd authorization cookie",
+        _NAMED_WORDS,
         rb"(?i)" + _NAMES + rb"(?:\\+\"|')\s*[:=]\s*(?:\\+\"|')((?:[^\"'\\\r\n]|\\+[^\"'\\\r\n]){1,4000})",
     ),
     _look(
-        "key token secret passw passphrase pwd authorization cookie",
+        _NAMED_WORDS,
         rb"(?i)" + _NAMES + rb"\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic|token) )?(?:\\*[\"'])?"
-        rb"(?=[^\s\"'\\]*[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
+        rb"(?=[^\s\"'\\]{0,100}[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
     ),
     _look("cookie", rb"(?i)(?<![A-Za-z0-9])(?:set-)?cookie\s{0,3}[:=]\s{0,3}([^\s\"'\\][^\"'\\\r\n]{5,4000})"),
     _look("=", rb"(?i)[?&](?:" + _IN_QUERIES + rb")=([^&\s\"'\\<>#]{1,4000})"),
-    _look("://", rb"://[^/\s:@\"'\\]{0,256}:([^/\s@\"'\\]{1,1024})@"),
-    _look("://", rb"://([^/\s:@\"'\\]{8,1024})@"),
+    _look("://", rb"://[^/\s:@\"'\\]{0,100}:([^/\s@\"'\\]{1,200})@"),
+    _look("://", rb"://([^/\s:@\"'\\]{8,200})@"),
 )  # fmt: skip
+
+
+_CERTAIN = (_NAMED, *(look.pattern for look in _KEYS))
 
 
 class Secrets:
@@ -135,7 +151,7 @@ class Secrets:
 
     def also(self, known: Iterable[str]) -> Self:
         """These secrets and more."""
-        more = set(known) - set(self._known)
+        more = {text for text in known if text.strip()} - set(self._known)
         if not more:
             return self
         both = type(self)([*self._known, *more])
@@ -186,9 +202,9 @@ class Secrets:
         return masked.decode("utf-8", "replace"), count
 
     def named_in(self, data: bytes) -> list[str]:
-        """The secrets that are found in a text, to be known from then on; short ones, and odd ones, left out."""
-        texts = (data[start:end] for start, end in self._unmasked(data))
-        return [text.decode("utf-8", "replace") for text in texts if len(text) >= _SHORTEST and b"\\" not in text]
+        """What is for certain a secret in JSON text, by its name or prefix; what is short or escaped is left out."""
+        found = [match[1] for pattern in _CERTAIN for match in pattern.finditer(data)]
+        return [text.decode("utf-8", "replace") for text in found if len(text) >= _SHORTEST and b"\\" not in text]
 
     @property
     def shortest(self) -> int:

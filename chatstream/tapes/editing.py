@@ -17,7 +17,7 @@ import msgspec
 from chatstream.jsontext import read_json
 from chatstream.recording import Exchange, Note, Read
 from chatstream.recording.body import Body
-from chatstream.recording.changes import as_bytes, changed
+from chatstream.recording.changes import as_bytes, changed, undescribed
 from chatstream.recording.exchange import joined
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def join(exchange: _E, other: Exchange) -> _E:
         torn=other.torn,
         flaw=other.flaw,
     )
-    return _described(whole)
+    return undescribed(whole)
 
 
 def with_speed(exchange: _E, factor: float) -> _E:
@@ -235,18 +235,12 @@ def _with_body(exchange: _E, body: Body) -> _E:
     if exchange.source == "bytes":
         return changed(exchange, body)
     chunks = [Read(read.interval, _chunk(read.data)) for read in body.reads()]
-    return _described(msgspec.structs.replace(exchange, reads=chunks, rest=body.rest))
+    return undescribed(msgspec.structs.replace(exchange, reads=chunks, rest=body.rest))
 
 
 def _chunk(block: Any) -> dict[str, Any]:
     chunk: dict[str, Any] = read_json(block.removeprefix(b"data:"))[0]  # our own block, written from a chunk
     return chunk
-
-
-def _described(exchange: _E) -> _E:
-    """The exchange without what its end line said of other bytes."""
-    end = {name: value for name, value in (exchange.end or {}).items() if name not in {"bytes", "sha256"}}
-    return msgspec.structs.replace(exchange, end=exchange.end and end)
 
 
 def _times(exchange: Exchange) -> list[float]:

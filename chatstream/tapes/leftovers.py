@@ -42,5 +42,5 @@ def leftovers(data: bytes) -> Iterator[TextLine]:
 
 
 def leaking(data: bytes, secrets: Secrets) -> list[TextLine]:
-    """Those of them that hold a secret."""
+    """The lines of a tape that are not read, and hold a secret."""
     return [line for line in leftovers(data) if secrets.masked(line.text)[1]]

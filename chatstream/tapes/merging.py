@@ -47,7 +47,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def merged(exchange: Exchange) -> Merged:
-    """The completion of a recording. A body that is one JSON document is the answer that it is."""
+    """What a recording adds up to, all of it. A body that is one JSON document is the answer that it is."""
     walk = Walk(exchange)
     for _ in walk:
         pass

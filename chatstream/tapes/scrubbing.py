@@ -18,7 +18,7 @@ from chatstream.jsontext import members, read_json
 from chatstream.recording import Exchange, Read
 from chatstream.recording.body import Body
 from chatstream.recording.exchange import joined
-from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, credentials_of
+from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, credentials_of, masked_at
 from chatstream.tapes.strings import texts_of
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ _DATA = "data"  # what j, s and b lines hold: which one it is, is the writer's b
 
 
 class Scrubbed(msgspec.Struct, Generic[_E], frozen=True):
-    """The exchange without its secrets. ``found``: how many there were, by where: ``q``, ``h``, ``data``, ``n``, ``e``.
+    """The exchange without its secrets, and what was taken out of it.
 
-    ``headers``: the names of headers that were left out, because a tape does not have them.
+    ``found``: how many secrets there were, by where they stood: ``header`` (the tape's first line), ``q``, ``h``,
+    ``data`` (the body's lines), ``n``, ``e``. ``headers``: the names of HTTP headers that were left out, because a tape
+    does not have them.
     """
 
     exchange: _E
@@ -111,7 +113,7 @@ def _reads(exchange: Exchange, secrets: Secrets, found: Counter[str]) -> list[Re
     blocks = [Read(read.interval, joined([read])) for read in exchange.reads]
     body = Body.of(msgspec.structs.replace(exchange, reads=blocks))
     spans = _split_spans(body, secrets)
-    texts = msgspec.structs.replace(body, data=_masked_at(body.data, [part for parts in spans for part in parts]))
+    texts = msgspec.structs.replace(body, data=masked_at(body.data, [part for parts in spans for part in parts]))
     data, more = secrets.masked(texts.data)
     if not len(spans) + more:
         return exchange.reads
@@ -134,13 +136,6 @@ def _split_spans(body: Body, secrets: Secrets) -> list[list[tuple[int, int]]]:
     return found
 
 
-def _masked_at(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    masked = bytearray(data)
-    for start, stop in spans:
-        masked[start:stop] = b"*" * (stop - start)
-    return bytes(masked)
-
-
 def _as_chunk(read: Read, before: Read, secrets: Secrets) -> Read:
     try:
         chunk, _ = read_json(joined([read]).removeprefix(b"data:"))
@@ -154,7 +149,7 @@ def _masked_in_strings(read: Read, secrets: Secrets) -> bytes:
     block = joined([read])
     body = Body(block, [(None, len(block))], 0.0)
     pieces = [piece for text in texts_of(body) for piece in text.pieces]
-    return _masked_at(
+    return masked_at(
         block,
         [
             (max(start, piece.start), min(stop, piece.stop))

@@ -22,7 +22,7 @@ from chatstream import __version__
 from chatstream.errors import RecordingError
 from chatstream.recording.body import events_of
 from chatstream.recording.exchange import joined
-from chatstream.recording.packing import pack_writer
+from chatstream.recording.packing import packed
 from chatstream.recording.tape import VERSION, json_text, pieces, write_line
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Put these bytes in a file, packed by its suffix, at once or not at all; see ``save``."""
     file = Path(os.path.realpath(path))  # what a link points to
     if not _is_replaceable(file):
-        file.write_bytes(_packed(file, data))  # a device or a pipe has to be written to where it is
+        file.write_bytes(packed(file, data))  # a device or a pipe has to be written to where it is
         return
     beside = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}")
     try:
-        _write_new(beside, _packed(file, data))
+        _write_new(beside, packed(file, data))
         with contextlib.suppress(FileNotFoundError):
             beside.chmod(stat.S_IMODE(file.stat().st_mode))
         beside.replace(file)
@@ -77,11 +77,6 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _packed(path: Path, data: bytes) -> bytes:
-    packer = pack_writer(path)
-    return data if packer is None else packer.pack(data) + packer.end()
 
 
 def _header(exchange: Exchange) -> dict[str, Any]:

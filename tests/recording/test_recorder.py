@@ -274,6 +274,15 @@ def test_in_a_folder_each_exchange_has_a_file_of_its_own_that_cannot_leave_it(tm
     assert stat.S_IMODE((tmp_path / "tapes").stat().st_mode) == 0o700
 
 
+def test_a_key_in_a_path_is_not_in_the_name_of_a_file(tmp_path):
+    recorder = Recorder(tmp_path / "tapes")
+    headers = {"Authorization": "Bearer canary.0123456789"}
+    for url in ("https://h/v1/keys/sk-canary-0123456789", "https://h/bot/canary.0123456789"):
+        take_all(recorder, [], method="GET", url=url, headers=headers).settle()
+    assert not [path for path in recorder.paths if "0123456789" in path.name]
+    assert "0123456789" not in "".join(path.read_text(encoding="utf-8") for path in recorder.paths)
+
+
 def test_exchanges_at_once_follow_each_other_whole_in_one_file(tmp_path):
     path = tmp_path / "x.tape.jsonl"
     recorder = Recorder(path)
@@ -321,6 +330,18 @@ def test_what_nobody_holds_any_more_is_ended_so_that_others_can_be_written(tmp_p
     gc.collect()
     other.settle()
     assert [recording.end["end"] for recording in Recording.load_all(path)] == ["cancel", "eof"]
+
+
+def test_an_exchange_behind_one_that_is_still_read_is_not_waited_for(tmp_path):
+    recorder = Recorder(tmp_path / "x.tape.jsonl")
+    first = recorder.begin()
+    begun = time.monotonic()
+    take_all(recorder, READS).settle()  # a warning would be an error
+    assert time.monotonic() - begun < 1
+    first.end("eof")
+    first.settle()
+    recorder.close()
+    assert len(Recording.load_all(tmp_path / "x.tape.jsonl")) == 2
 
 
 # What goes wrong
@@ -380,6 +401,22 @@ def test_a_writer_that_hangs_is_waited_for_once_and_not_while_the_stream_is_read
 
 
 @pytest.mark.anyio
+async def test_a_writer_that_was_waited_for_in_vain_is_not_waited_for_again_by_sync_or_async_code():
+    stuck = Stuck()
+    recorder = Recorder(stuck, patience=9)
+    take = take_all(recorder, READS)
+    with pytest.warns(RuntimeWarning, match="hangs"):
+        take.settle(0.05)
+    begun = time.monotonic()
+    recorder.close()
+    take.settle()
+    await recorder.aclose()
+    await take.asettle()
+    assert time.monotonic() - begun < 3
+    stuck.go.set()
+
+
+@pytest.mark.anyio
 async def test_other_tasks_go_on_while_an_async_stream_waits_for_a_writer_that_hangs():
     stuck = Stuck()
     recorder = Recorder(stuck, patience=0.05)
@@ -399,6 +436,22 @@ async def test_other_tasks_go_on_while_an_async_stream_waits_for_a_writer_that_h
         group.cancel_scope.cancel()
     assert ticks > 10
     stuck.go.set()
+
+
+def test_a_bug_of_ours_loses_one_tape_and_no_more(monkeypatch):
+    file = io.BytesIO()
+    recorder = Recorder(file)
+
+    def fail(self, at, request):
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chatstream.recording.composing.Composer.request", fail)
+        broken = take_all(recorder, READS, method="GET", url="/x")
+        with pytest.warns(RuntimeWarning, match="a bug"):
+            broken.settle()
+    take_all(recorder, READS, method="GET", url="/y").settle()
+    assert [recording.request["url"] for recording in Recording.parse_all(file.getvalue())] == ["/y"]
 
 
 def test_what_does_not_fit_into_the_buffer_is_lost_and_told_at_its_place():
@@ -427,10 +480,13 @@ def test_what_does_not_fit_into_the_buffer_is_lost_and_told_at_its_place():
 
 
 def test_no_thread_is_left_when_all_is_written(tmp_path):
+    before = set(threading.enumerate())  # another test's may be about to end
     recorder = Recorder(tmp_path / "x.tape.jsonl")
-    take_all(recorder, READS).settle()
+    take = recorder.begin()
+    assert [thread.name for thread in set(threading.enumerate()) - before] == ["chatstream recorder"]
+    take.end("eof")
     recorder.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "chatstream recorder"]
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_stream_that_is_stopped_early_has_a_tape_that_says_so(tmp_path):

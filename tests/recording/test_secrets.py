@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -55,6 +56,7 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_else(text, secret):
         '{"properties":{"api_key":{"type":"string"},"password":{"type":"string"}}}',
         "from huggingface_hub import hf_hub_download",
         "the bearer of the basic news",
+        "Basic Understanding and Bearer Appreciation",
         "task-oriented, ask-me-anything, risk-assessment-matrix",
         "a password is required: none was given",
         '{"key":"value","keys":["a"],"monkey":"business"}',
@@ -96,6 +98,21 @@ def test_json_stays_json_also_under_a_pattern_that_takes_more_than_a_string():
         2,
     )
     assert NOTHING.masked_url("/v1/x?key=abc&y=1") == ("/v1/x?key=***&y=1", 1)
+
+
+def test_what_is_for_certain_a_secret_is_one_wherever_else_it_stands():
+    text = b'{"password":"a swordfish","client_secret":"short","x":"sk-abcdefgh0","pwd":"        ","token":"Hello there","y":"password=swordfish"}'
+    assert NOTHING.named_in(text) == ["a swordfish", "        ", "sk-abcdefgh0"]
+    assert repr(NOTHING.also(["        "])) == repr(NOTHING)
+
+
+@pytest.mark.parametrize("piece", ["password=(", "-eyJ", "?a", "://a:", "a-", "api_key", "Basic +", "sk-"])
+def test_masking_takes_time_in_proportion_to_the_text(piece):
+    # Counted: a pattern that backtracked would take minutes for this.
+    data = piece.encode() * (200_000 // len(piece))
+    begun = time.process_time()
+    NOTHING.spans(data)
+    assert time.process_time() - begun < 5
 
 
 def test_patterns_mask_their_first_group_or_all_they_find():

@@ -151,6 +151,13 @@ def test_two_recordings_become_one_stream():
     assert [(note.after, note.at) for note in both.notes] == [(6, 5.75)]
 
 
+def test_what_was_joined_has_no_length_of_the_first_alone():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\n"
+    one = Recording.parse(head + b"data: 1\n\n")
+    assert "content-length" in one.response["headers"]
+    assert join(one, one).response["headers"] == {"content-type": "text/event-stream"}
+
+
 def test_chunks_and_bytes_become_one_stream_of_bytes():
     chunks = Recording.parse(b'{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n')
     both = kept(join(chunks, recording(*LINES)))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from chatstream.errors import RecordingError
 from chatstream.recording import Exchange, Fault, Read, Recording, TapeWriter
-from chatstream.tapes import save, tape_text
+from chatstream.recording.packing import unpack
+from chatstream.tapes import save, tape_text, write_file
 from tapes_for_tests import ASKED, DONE, HEAD, recording
 from wire import DONE as LAST
 from wire import chunk, random_cuts, wire
@@ -134,6 +135,14 @@ def test_a_suffix_packs_it(tmp_path, suffix):
     save([one], file)
     assert not file.read_bytes().startswith(b"{")
     assert plain(Recording.load(file)) == {**plain(one), "name": file.name}
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_packed_file_that_is_replaced_holds_the_new_data_and_nothing_before_it(tmp_path, suffix):
+    file = tmp_path / f"x.sse{suffix}"
+    for data in (b"data: 1\n\n", b"data: 2\n\n"):
+        write_file(file, data)
+        assert unpack(file.read_bytes()) == (data, None)
 
 
 def test_a_link_stays_a_link(tmp_path):
