@@ -18,8 +18,8 @@ from chatstream.errors import (
     StreamProtocolError,
 )
 from chatstream.recording import Exchange, Fault, FaultName, Read, Recording, inject, is_struck
-from chatstream.recording.body import Body, events_of
-from chatstream.recording.changes import as_bytes
+from chatstream.recording.changing.body import Body, events_of
+from chatstream.recording.changing.changes import as_bytes
 from chatstream.recording.exchange import joined
 from chatstream.stream import ChatCompletionStream
 from wire import DONE, block, chunk, cut

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from chatstream.client.bodies import whole_body, written
 from chatstream.client.settings import Settings, request_headers, request_query, request_url
 from chatstream.client.timeout import Timeout
-from chatstream.recording.secrets import hold_credentials
+from chatstream.recording.credentials import hold_credentials
 
 if TYPE_CHECKING:
     from typing import Self

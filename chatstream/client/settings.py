@@ -17,7 +17,7 @@ import msgspec
 from chatstream import __version__
 from chatstream.client.address import check_base_url, is_near
 from chatstream.client.headers import check_given, check_headers, check_value
-from chatstream.recording.secrets import hold_credentials
+from chatstream.recording.credentials import hold_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

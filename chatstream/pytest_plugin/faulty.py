@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import pytest
 
 from chatstream.recording import FaultName, Recording, inject
-from chatstream.recording.striking import faults_of
+from chatstream.recording.changing.striking import faults_of
 from chatstream.testing import sse
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from chatstream.recording.asked import Asked
-    from chatstream.recording.cassette import Miss
+    from chatstream.recording.library.asked import Asked
+    from chatstream.recording.transports.cassette import Miss
 
 __all__ = ["told"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
-from chatstream.recording.cassette import Mode
-from chatstream.recording.names import safe_name
+from chatstream.recording.transports.cassette import Mode
+from chatstream.recording.writing.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,15 +12,15 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from chatstream.pytest_plugin.misses import told
-from chatstream.recording.cassette import Cassette
 from chatstream.recording.recording import Recording
+from chatstream.recording.transports.cassette import Cassette
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from chatstream.pytest_plugin.settings import TapeSettings
-    from chatstream.recording.cassette import Miss
+    from chatstream.recording.transports.cassette import Miss
 
 __all__ = ["TapeFixture"]
 

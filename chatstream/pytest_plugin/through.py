@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatstream.pytest_plugin.patching import sending
-from chatstream.recording.async_transport import AsyncReplayTransport
-from chatstream.recording.transport import ReplayTransport, Sender
+from chatstream.recording.transports.async_transport import AsyncReplayTransport
+from chatstream.recording.transports.transport import ReplayTransport, Sender
 
 if TYPE_CHECKING:
-    from chatstream.recording.cassette import Cassette
+    from chatstream.recording.transports.cassette import Cassette
 
 __all__ = ["AsyncThrough", "Through"]
 

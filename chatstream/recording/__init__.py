@@ -11,20 +11,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from chatstream.recording.composing import TapeEnd
+from chatstream.recording.changing.injection import inject, is_struck
 from chatstream.recording.exchange import Exchange, Flaw, Form, Note, Read
 from chatstream.recording.faults import Fault, FaultName
-from chatstream.recording.injection import inject, is_struck
 from chatstream.recording.player import AsyncPlayer, Player
 from chatstream.recording.recorder import Recorder, Take
 from chatstream.recording.recording import Recording
 from chatstream.recording.secrets import Secrets
 from chatstream.recording.writer import TapeWriter
+from chatstream.recording.writing.composing import TapeEnd
 
 if TYPE_CHECKING:
-    from chatstream.recording.async_transport import AsyncRecordingTransport, AsyncReplayTransport
-    from chatstream.recording.cassette import Cassette, Miss, Mode
-    from chatstream.recording.transport import RecordingTransport, ReplayTransport
+    from chatstream.recording.transports.async_transport import AsyncRecordingTransport, AsyncReplayTransport
+    from chatstream.recording.transports.cassette import Cassette, Miss, Mode
+    from chatstream.recording.transports.transport import RecordingTransport, ReplayTransport
 
 __all__ = [
     "AsyncPlayer",
@@ -54,13 +54,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncRecordingTransport": "async_transport",
-    "AsyncReplayTransport": "async_transport",
-    "Cassette": "cassette",
-    "Miss": "cassette",
-    "Mode": "cassette",
-    "RecordingTransport": "transport",
-    "ReplayTransport": "transport",
+    "AsyncRecordingTransport": "transports.async_transport",
+    "AsyncReplayTransport": "transports.async_transport",
+    "Cassette": "transports.cassette",
+    "Miss": "transports.cassette",
+    "Mode": "transports.cassette",
+    "RecordingTransport": "transports.transport",
+    "ReplayTransport": "transports.transport",
 }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chatstream.recording.body import events_of
+from chatstream.recording.changing.body import events_of
 from chatstream.recording.exchange import Exchange, Flaw, Note, Read, joined
 from chatstream.recording.faults import Fault
 from chatstream.recording.tape import VERSION, Line, read_data, read_line

@@ -16,8 +16,8 @@ import msgspec
 
 from chatstream.errors import RecordingError
 from chatstream.recording.exchange import Exchange, joined
-from chatstream.recording.formats import read_exchanges
-from chatstream.recording.packing import read_packed
+from chatstream.recording.files.formats import read_exchanges
+from chatstream.recording.files.packing import read_packed
 from chatstream.recording.player import AsyncPlayer, Player
 
 if TYPE_CHECKING:

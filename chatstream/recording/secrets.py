@@ -7,126 +7,33 @@ parameter whose name says that it is secret.
 
 Rules: a known secret is found however it is spelled (as it is, ``\u002d`` in JSON, ``%2D`` in a URL); a length never
 changes, so that bounds and offsets stay; of what looks like a secret by its name alone, JSON's strings count, and no
-numbers, so that JSON stays JSON. ``token`` and ``key`` are words of the API itself, and name no secret by themselves.
+numbers, so that JSON stays JSON.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Self
 
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json
+from chatstream.recording.credentials import SHORTEST
+from chatstream.recording.looks import CERTAIN, LONGEST, LOOKS
 from chatstream.recording.tape import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-__all__ = [
-    "LONGEST",
-    "REQUEST_HEADERS",
-    "RESPONSE_HEADERS",
-    "Secrets",
-    "credentials_of",
-    "hold_credentials",
-    "masked_at",
-]
+__all__ = ["REQUEST_HEADERS", "RESPONSE_HEADERS", "Secrets", "masked_at"]
 
 # Lists of what may be written, not of what may not: the next service invents the next header that holds a key.
 REQUEST_HEADERS: frozenset[str] = frozenset({"accept", "content-type", "user-agent"})
 RESPONSE_HEADERS: frozenset[str] = frozenset({"content-type", "openai-processing-ms", "retry-after", "x-request-id"})
 
-LONGEST = 4096  # bytes of what looks like a secret: what is longer is no key
-
-_SHORTEST = 8  # characters of a credential that is remembered: shorter ones are words, and would spoil the text
 # One of these is in all that looks like a secret.
 _HINT = re.compile(rb"[-_=:.%\\]|AIza|A[KS]IA|(?i:bearer|basic)")
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')  # of JSON
-_DIGITS_AND_LETTERS = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.+/=~-]{20,}")
-_CREDENTIAL = re.compile(
-    r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|token(?!s)|secret|password|cookie"
-)
-# Headers that every client sends, and whose values may well be long: nothing in them is worth hiding.
-_ORDINARY = re.compile(
-    r"accept|cache-control|connection|content-|date|etag|expires|host$|idempotency|if-|openai-|referer|server|te$|"
-    r"traceparent|tracestate|transfer-encoding|user-agent|vary|via|x-request-id|x-stainless-"
-)
-
-_KEY_NAMES = rb"(?:api|access|account|auth|encryption|master|private|secret|signing|subscription)[-_]?keys?"
-_TOKEN_NAMES = rb"(?:access|api|auth|bearer|bot|csrf|id|private|refresh|security|session)[-_]?token"
-_NAMES = (
-    rb"(?:" + _KEY_NAMES + rb"|" + _TOKEN_NAMES + rb"|secret|password|passwd|passphrase|(?<![A-Za-z])pwd|authorization"
-    rb"|(?<![A-Za-z])cookie)"
-)
-_IN_QUERIES = (
-    rb"[\w.-]{0,40}?(?:api[-_]?key|token|secret|password|signature|credential|subscription-key)|key|auth|sig|pwd"
-)
-
-
-class _Look(NamedTuple):
-    """What a kind of secret looks like: one of the words is in the text in lower case, and the pattern finds it."""
-
-    words: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
-
-
-def _look(words: str, pattern: bytes) -> _Look:
-    return _Look(tuple(word.encode() for word in words.split()), re.compile(pattern))
-
-
-# A member of a JSON object by its name, and its value.
-_NAMED = re.compile(rb"(?i)" + _NAMES + rb'"\s*:\s*"((?:[^"\\\r\n]|\\[^\r\n]){1,4000})')
-_NAMED_WORDS = "key token secret passw passphrase pwd authorization cookie"
-
-_KEYS = (
-    # Keys by their prefixes, as the services issue them. Those of three letters or fewer are also parts of other words.
-    _look(
-        "sk- pk_ sk_ rk_ sess- nvapi- pplx- csk- xai- tvly- glpat- github_pat_ dop_v1_ lin_api_ whsec_",
-        rb"(?<![A-Za-z0-9])((?:sk-|(?:[spr]k_(?:live|test)_)|sess-|nvapi-|pplx-|csk-|xai-|tvly-|glpat-|github_pat_|"
-        rb"dop_v1_|lin_api_|whsec_)[\w-]{8,4000})",
-    ),
-    _look(
-        "hf_ gsk_ r8_ fw_ npm_ ghp_ gho_ ghu_ ghs_ ghr_",
-        rb"(?<![A-Za-z0-9])((?:hf|gsk|r8|fw|npm|gh[pousr])_[A-Za-z0-9]{16,4000})",
-    ),
-    _look("xox", rb"(?<![A-Za-z0-9])(xox[a-z]-[\w-]{8,4000})"),
-    _look("aiza", rb"(?<![A-Za-z0-9])(AIza[\w-]{30,50})"),
-    _look("akia asia", rb"(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
-    _look("ya29.", rb"(?<![A-Za-z0-9])(ya29\.[\w-]{10,4000})"),
-    _look("sg.", rb"(?<![\w-])(SG\.[\w-]{16,100}\.[\w-]{16,100})"),
-    _look("eyj", rb"(?<![\w-])(eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,4000})?)"),
-    _look("private key", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:\\+[nr]|[A-Za-z0-9+/=,: -]){16,4000})"),
-)  # fmt: skip
-_LOOKS = (
-    *_KEYS,
-    # What stands behind a word that says so.
-    _look(
-        "bearer basic",
-        rb"(?<![A-Za-z0-9])(?i:bearer|basic)(?: |\\+t|%20|\+){1,4}(?=[\w.~+/-]{0,200}(?:[0-9=]|[a-z][A-Z]))"
-        rb"([\w.~+/=-]{8,4000})",
-    ),
-    _Look(tuple(_NAMED_WORDS.encode().split()), _NAMED),
-    _look(
-        _NAMED_WORDS,
-        rb"(?i)" + _NAMES + rb"(?:\\+\"|')\s*[:=]\s*(?:\\+\"|')((?:[^\"'\\\r\n]|\\+[^\"'\\\r\n]){1,4000})",
-    ),
-    _look(
-        _NAMED_WORDS,
-        rb"(?i)" + _NAMES + rb"\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic|token) )?(?:\\*[\"'])?"
-        rb"(?=[^\s\"'\\]{0,100}[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
-    ),
-    _look("cookie", rb"(?i)(?<![A-Za-z0-9])(?:set-)?cookie\s{0,3}[:=]\s{0,3}([^\s\"'\\][^\"'\\\r\n]{5,4000})"),
-    _look("=", rb"(?i)[?&](?:" + _IN_QUERIES + rb")=([^&\s\"'\\<>#]{1,4000})"),
-    _look("://", rb"://[^/\s:@\"'\\]{0,100}:([^/\s@\"'\\]{1,200})@"),
-    _look("://", rb"://([^/\s:@\"'\\]{8,200})@"),
-)  # fmt: skip
-
-
-_CERTAIN = (_NAMED, *(look.pattern for look in _KEYS))
 
 
 class Secrets:
@@ -162,7 +69,7 @@ class Secrets:
         """Where secrets stand in a text, in order: start and end of each; those that touch are one."""
         found = [match.span() for match in self._known_in(data)]
         lower = data.lower()
-        for look in _LOOKS:
+        for look in LOOKS:
             for word in look.words:
                 if word in lower:
                     found += [match.span(1) for match in look.pattern.finditer(data)]
@@ -203,8 +110,8 @@ class Secrets:
 
     def named_in(self, data: bytes) -> list[str]:
         """What is for certain a secret in JSON text, by its name or prefix; what is short or escaped is left out."""
-        found = [match[1] for pattern in _CERTAIN for match in pattern.finditer(data)]
-        return [text.decode("utf-8", "replace") for text in found if len(text) >= _SHORTEST and b"\\" not in text]
+        found = [match[1] for pattern in CERTAIN for match in pattern.finditer(data)]
+        return [text.decode("utf-8", "replace") for text in found if len(text) >= SHORTEST and b"\\" not in text]
 
     @property
     def shortest(self) -> int:
@@ -258,44 +165,6 @@ def _is_json(text: bytes) -> bool:
 
 def _touches(place: tuple[int, int], spans: list[tuple[int, int]]) -> bool:
     return any(start < place[1] and place[0] < end for start, end in spans)
-
-
-def hold_credentials(names: Iterable[str]) -> bool:
-    """Whether a header is among them that is known to carry a key, a password or a session."""
-    return any(_CREDENTIAL.search(name.lower()) for name in names)
-
-
-def credentials_of(headers: Mapping[str, str] | None = None, url: str = "") -> list[str]:
-    """What a request shows to be let in: the values of its headers and URL that may be keys, short ones left out."""
-    found: list[str] = []
-    for name, value in (headers or {}).items():
-        if hold_credentials([name]):
-            found += _parts(value)
-        elif not _ORDINARY.match(name.lower()) and _DIGITS_AND_LETTERS.fullmatch(value.strip()):
-            found.append(value.strip())
-    try:
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, max_num_fields=1000)
-        found += [unquote(part) for part in (parts.username, parts.password) if part]
-    except ValueError:
-        query = []
-    named = re.compile(rb"(?i)" + _IN_QUERIES)
-    found += [value for name, value in query if named.fullmatch(name.encode("utf-8", "replace"))]
-    return [text for text in dict.fromkeys(found) if len(text) >= _SHORTEST]
-
-
-def _parts(value: str) -> list[str]:
-    """The value of a header that lets in, and what of it may turn up alone: without its scheme, or decoded."""
-    scheme, _, rest = value.strip().partition(" ")
-    found = [value.strip(), rest.strip()]
-    if scheme.lower() == "basic":
-        try:
-            user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            return found
-        return [*found, user, password]
-    # Cookies and the like: name=value; name=value
-    return [*found, *(part.partition("=")[2].strip() for part in value.split(";") if "=" in part)]
 
 
 def _spellings(text: str) -> bytes:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,7 +34,18 @@ from chatstream.jsontext import BAD_UTF8, read_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEEPEST", "VERSION", "Line", "block_of", "json_text", "pieces", "read_data", "read_line", "write_line"]
+__all__ = [
+    "DEEPEST",
+    "VERSION",
+    "Line",
+    "block_of",
+    "body_value",
+    "json_text",
+    "pieces",
+    "read_data",
+    "read_line",
+    "write_line",
+]
 
 VERSION = 1
 _LONGEST = 10**9  # seconds: no stream pauses for thirty years, and far beyond it time.sleep overflows
@@ -204,3 +216,12 @@ def _texts(block: bytes) -> Iterator[tuple[str, str]]:
 
 def _base64(data: bytes) -> str:
     return f'"{base64.b64encode(data).decode()}"'
+
+
+def body_value(content: bytes) -> Any:
+    """The body of a request as a tape has it: its JSON value, or text; None for nothing, and for what is neither."""
+    with suppress(StreamProtocolError, StreamLimitError):
+        return read_json(content)[0]
+    with suppress(UnicodeDecodeError):
+        return content.decode() or None
+    return None

@@ -12,9 +12,9 @@ import warnings
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from chatstream.recording.composing import Composer, TapeEnd, end_of
 from chatstream.recording.secrets import Secrets
-from chatstream.recording.tapefile import TapeFile
+from chatstream.recording.writing.composing import Composer, TapeEnd, end_of
+from chatstream.recording.writing.tapefile import TapeFile
 
 if TYPE_CHECKING:
     import os

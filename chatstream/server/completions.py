@@ -12,10 +12,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from chatstream.chunking import chunks_of
-from chatstream.recording.library import Asked
-from chatstream.recording.matching import canonical
-from chatstream.recording.playing import as_asked, paced, renamed, stream_of, wants_usage
-from chatstream.recording.striking import is_refusal, strike, struck_by
+from chatstream.recording.changing.striking import is_refusal, strike, struck_by
+from chatstream.recording.library.answering import as_asked, paced, renamed, stream_of, wants_usage
+from chatstream.recording.library.asked import Asked
+from chatstream.recording.library.matching import canonical
 from chatstream.server.echo import answer, cut
 from chatstream.server.http import Refusal, json_exchange
 from chatstream.server.samples import UnusableSchemaError

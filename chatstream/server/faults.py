@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from chatstream.recording import Fault, is_struck
-from chatstream.recording.striking import alone, is_refusal
+from chatstream.recording.changing.striking import alone, is_refusal
 from chatstream.server.http import Refusal
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from chatstream.recording.answers import error_exchange, headers_of, json_exchange, status_of
+from chatstream.recording.library.answers import error_exchange, headers_of, json_exchange, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -15,7 +15,7 @@ import msgspec
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import BAD_UTF8, ODD_STRINGS, plain, read_json
 from chatstream.recording import Exchange, Read
-from chatstream.recording.striking import is_refusal, strike
+from chatstream.recording.changing.striking import is_refusal, strike
 from chatstream.server.faults import is_refused_by
 from chatstream.server.guard import check_json
 from chatstream.server.http import Refusal, Request, error_exchange, json_exchange, reply_of

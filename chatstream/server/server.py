@@ -11,8 +11,8 @@ import os
 from typing import TYPE_CHECKING
 
 from chatstream.recording import Fault, Recording
+from chatstream.recording.changing.striking import faults_of
 from chatstream.recording.library import Library, Source
-from chatstream.recording.striking import faults_of
 from chatstream.server.completions import Completions
 from chatstream.server.faults import RequestFaults
 from chatstream.server.guard import Guard
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from typing import Literal
 
-    from chatstream.recording.matching import Level
+    from chatstream.recording.library.matching import Level
 
 __all__ = ["ReplayServer"]
 

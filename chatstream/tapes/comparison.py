@@ -14,7 +14,7 @@ import msgspec
 
 from chatstream.jsontext import copied, entries, members, plain
 from chatstream.recording.exchange import joined
-from chatstream.recording.matching import canonical
+from chatstream.recording.library.matching import canonical
 from chatstream.tapes.merging import merged
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from chatstream.chunking import chunks_of
 from chatstream.errors import ChatStreamError, RecordingError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json, write_json
 from chatstream.recording import Exchange
-from chatstream.recording.body import Body
-from chatstream.recording.changes import DONE, as_bytes
+from chatstream.recording.changing.body import Body
+from chatstream.recording.changing.changes import DONE, as_bytes
 from chatstream.recording.exchange import joined
 from chatstream.recording.secrets import Secrets
 from chatstream.recording.tape import block_of, json_text

@@ -16,8 +16,8 @@ import msgspec
 
 from chatstream.jsontext import read_json
 from chatstream.recording import Exchange, Note, Read
-from chatstream.recording.body import Body
-from chatstream.recording.changes import as_bytes, changed, undescribed
+from chatstream.recording.changing.body import Body
+from chatstream.recording.changing.changes import as_bytes, changed, undescribed
 from chatstream.recording.exchange import joined
 
 if TYPE_CHECKING:

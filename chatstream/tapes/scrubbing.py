@@ -16,9 +16,10 @@ import msgspec
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import members, read_json
 from chatstream.recording import Exchange, Read
-from chatstream.recording.body import Body
+from chatstream.recording.changing.body import Body
+from chatstream.recording.credentials import credentials_of
 from chatstream.recording.exchange import joined
-from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, credentials_of, masked_at
+from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, masked_at
 from chatstream.tapes.strings import texts_of
 
 if TYPE_CHECKING:

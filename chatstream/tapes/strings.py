@@ -20,7 +20,7 @@ from chatstream.jsontext import entries, members, read_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatstream.recording.body import Body, Event
+    from chatstream.recording.changing.body import Body, Event
 
 __all__ = ["Piece", "Text", "texts_of"]
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from chatstream import __version__
 from chatstream.errors import RecordingError
-from chatstream.recording.body import events_of
+from chatstream.recording.changing.body import events_of
 from chatstream.recording.exchange import joined
-from chatstream.recording.packing import packed
+from chatstream.recording.files.packing import packed
 from chatstream.recording.tape import VERSION, json_text, pieces, write_line
 
 if TYPE_CHECKING:

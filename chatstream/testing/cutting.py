@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from chatstream.recording.changes import DONE
+from chatstream.recording.changing.changes import DONE
 from chatstream.recording.tape import block_of
 
 if TYPE_CHECKING:

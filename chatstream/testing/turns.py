@@ -15,8 +15,8 @@ from typing_extensions import TypedDict
 
 from chatstream.chunking import chunks_of
 from chatstream.recording import Read, Recording
-from chatstream.recording.body import Body
-from chatstream.recording.changes import DONE, timed
+from chatstream.recording.changing.body import Body
+from chatstream.recording.changing.changes import DONE, timed
 from chatstream.recording.tape import block_of
 from chatstream.testing.answers import Asked, Call, Usage, call_of, completion_of, request_of
 from chatstream.testing.cutting import Pieces, pieces_of, read_cuts

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.client.headers import check_given, check_headers, check_value
-from chatstream.recording.secrets import hold_credentials
+from chatstream.recording.credentials import hold_credentials
 
 CANARY = "sk-canary-0123456789"
 

@@ -15,8 +15,8 @@ from chatstream.recording import (
     ReplayTransport,
     TapeWriter,
 )
-from chatstream.recording.cassette import MODE_VARIABLE
 from chatstream.recording.secrets import Secrets
+from chatstream.recording.transports.cassette import MODE_VARIABLE
 
 URL = "https://service.test/v1/chat/completions"
 

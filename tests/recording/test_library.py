@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chatstream.recording import Recording, TapeWriter
-from chatstream.recording.library import Asked, Library
+from chatstream.recording.library import Library
+from chatstream.recording.library.asked import Asked
 
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatstream.recording.matching import Paths, canonical, differences, last_message
+from chatstream.recording.library.matching import Paths, canonical, differences, last_message
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

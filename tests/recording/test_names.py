@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatstream.recording.names import inside, safe_name
+from chatstream.recording.writing.names import inside, safe_name
 
 GOOD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chatstream.errors import RecordingError
 from chatstream.recording import Recording
-from chatstream.recording.packing import pack_writer, packed, read_packed, unpack
+from chatstream.recording.files.packing import pack_writer, packed, read_packed, unpack
 
 LINES = [b'[0.01,"j",{"choices":[{"index":0,"delta":{"content":"%d"}}]}]\n' % number**3 for number in range(200)]
 SUFFIXES = [".gz", ".zst"]
@@ -182,7 +182,7 @@ import sys
 for name in ("compression.zstd", "backports.zstd", "zstandard"): sys.modules[name] = None
 from chatstream.errors import RecordingError
 from chatstream.recording import Recording
-from chatstream.recording.packing import pack_writer
+from chatstream.recording.files.packing import pack_writer
 for tried in (lambda: Recording.load({str(tmp_path / "x.tape")!r}), lambda: pack_writer("y.zst")):
     try: tried()
     except RecordingError as error: print(error)

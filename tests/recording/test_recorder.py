@@ -446,7 +446,7 @@ def test_a_bug_of_ours_loses_one_tape_and_no_more(monkeypatch):
         raise ZeroDivisionError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr("chatstream.recording.composing.Composer.request", fail)
+        patch.setattr("chatstream.recording.writing.composing.Composer.request", fail)
         broken = take_all(recorder, READS, method="GET", url="/x")
         with pytest.warns(RuntimeWarning, match="a bug"):
             broken.settle()

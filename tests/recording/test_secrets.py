@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatstream.recording.masking import Masker
-from chatstream.recording.secrets import Secrets, credentials_of, hold_credentials
+from chatstream.recording.credentials import credentials_of, hold_credentials
+from chatstream.recording.secrets import Secrets
+from chatstream.recording.writing.masking import Masker
 
 NOTHING = Secrets()
 KNOWN = Secrets(["hunter2-canary/\u00e9"])

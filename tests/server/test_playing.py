@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatstream import ChatCompletionStream
 from chatstream.recording import Exchange, Read, Recording
-from chatstream.recording.playing import paced, renamed
+from chatstream.recording.library.answering import paced, renamed
 from chatstream.server import ReplayServer
 from serving import DONE, ECHO, ask, delta, events, play, post, text_of
 

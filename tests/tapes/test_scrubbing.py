@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstream.recording import Recording
-from chatstream.recording.body import Body
+from chatstream.recording.changing.body import Body
 from chatstream.recording.secrets import Secrets
 from chatstream.tapes import merged, scrub, tape_text
 from chatstream.tapes.strings import texts_of

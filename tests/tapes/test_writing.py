@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatstream.errors import RecordingError
 from chatstream.recording import Exchange, Fault, Read, Recording, TapeWriter
-from chatstream.recording.packing import unpack
+from chatstream.recording.files.packing import unpack
 from chatstream.tapes import save, tape_text, write_file
 from tapes_for_tests import ASKED, DONE, HEAD, recording
 from wire import DONE as LAST

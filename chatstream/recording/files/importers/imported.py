@@ -15,7 +15,7 @@ import msgspec
 from chatstream.encodings import decoder_for
 from chatstream.errors import RecordingError, StreamInterruptedError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import mend, read_json, write_json
-from chatstream.recording.packing import MAX_UNPACKED
+from chatstream.recording.files.packing import MAX_UNPACKED
 from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS
 
 if TYPE_CHECKING:

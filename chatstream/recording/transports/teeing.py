@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from chatstream.recording.libraries import content_of, kind_of, library_of
-from chatstream.recording.replying import stream_class
+from chatstream.recording.transports.http_libraries import content_of, kind_of, library_of
+from chatstream.recording.transports.replying import stream_class
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from chatstream.jsontext import entries, members
-from chatstream.recording.importers.imported import (
+from chatstream.recording.files.importers.imported import (
     Imported,
     Room,
     decoded,

@@ -10,15 +10,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chatstream.recording.asked import Asked, body_value
-from chatstream.recording.secrets import Secrets, credentials_of
-from chatstream.recording.tape import json_text
+from chatstream.recording.credentials import credentials_of
+from chatstream.recording.library.asked import Asked
+from chatstream.recording.secrets import Secrets
+from chatstream.recording.tape import body_value, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chatstream.recording.composing import TapeEnd
     from chatstream.recording.exchange import Exchange
+    from chatstream.recording.writing.composing import TapeEnd
 
 __all__ = ["asked_of", "content_of", "failure_of", "granted", "kind_of", "library_of", "secrets_of"]
 

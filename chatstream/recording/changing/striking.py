@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatstream.recording.changing.injection import inject, is_struck
 from chatstream.recording.faults import Fault
-from chatstream.recording.injection import inject, is_struck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

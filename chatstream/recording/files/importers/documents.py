@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chatstream.errors import RecordingError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import entries, members, read_json
-from chatstream.recording.packing import MAX_UNPACKED
+from chatstream.recording.files.packing import MAX_UNPACKED
 
 __all__ = ["read_array", "read_yaml"]
 

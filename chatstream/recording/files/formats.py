@@ -17,7 +17,7 @@ import msgspec
 from chatstream.errors import StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json
 from chatstream.recording.exchange import Exchange, Flaw, Read
-from chatstream.recording.importers import Imported, read_imported
+from chatstream.recording.files.importers import Imported, read_imported
 from chatstream.recording.reader import TextLine, lines, read_tape
 
 __all__ = ["read_exchanges"]

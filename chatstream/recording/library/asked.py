@@ -7,22 +7,19 @@ before ``/chat/completions``, which belongs to the base URL. What is not known c
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from chatstream.errors import StreamLimitError, StreamProtocolError
-from chatstream.jsontext import read_json
-from chatstream.recording.matching import differences, unmasked
+from chatstream.recording.library.matching import differences, unmasked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatstream.recording.matching import Paths
+    from chatstream.recording.library.matching import Paths
 
-__all__ = ["Asked", "body_value"]
+__all__ = ["Asked"]
 
 _CHAT = "/chat/completions"
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
@@ -88,15 +85,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def _place(self) -> str:
         start = self.path.find(_CHAT)
         return unmasked(self.path[max(start, 0) :])
-
-
-def body_value(content: bytes) -> Any:
-    """The body of a request as a tape has it: its JSON value, or text; None for nothing, and for what is neither."""
-    with suppress(StreamProtocolError, StreamLimitError):
-        return read_json(content)[0]
-    with suppress(UnicodeDecodeError):
-        return content.decode() or None
-    return None
 
 
 def _split(url: str) -> tuple[str, str]:

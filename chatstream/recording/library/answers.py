@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chatstream.jsontext import write_json
-from chatstream.recording.body import Body
-from chatstream.recording.changes import error_document
+from chatstream.recording.changing.body import Body
+from chatstream.recording.changing.changes import error_document
 from chatstream.recording.exchange import Exchange, Read
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from chatstream.recording.body import Body, missing_end, newline_of
-from chatstream.recording.changes import as_bytes, changed, error_document, refused, stopped, timed
+from chatstream.recording.changing.body import Body, missing_end, newline_of
+from chatstream.recording.changing.changes import as_bytes, changed, error_document, refused, stopped, timed
 from chatstream.recording.exchange import Exchange, Read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chatstream.recording.body import Event
+    from chatstream.recording.changing.body import Event
     from chatstream.recording.faults import Fault, FaultName
 
 __all__ = ["inject", "is_struck"]

@@ -11,7 +11,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from chatstream.jsontext import members
-from chatstream.recording.importers.imported import (
+from chatstream.recording.files.importers.imported import (
     Imported,
     Room,
     decoded,

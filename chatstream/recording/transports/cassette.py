@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from chatstream.errors import RecordingError
-from chatstream.recording.answers import error_exchange, json_exchange
-from chatstream.recording.asked import Asked
-from chatstream.recording.changes import as_bytes
-from chatstream.recording.libraries import asked_of, secrets_of
+from chatstream.recording.changing.changes import as_bytes
+from chatstream.recording.changing.striking import faults_of, is_refusal, strike, struck_by
 from chatstream.recording.library import Library, Tape, tape_files
-from chatstream.recording.playing import as_asked, paced
+from chatstream.recording.library.answering import as_asked, paced
+from chatstream.recording.library.answers import error_exchange, json_exchange
+from chatstream.recording.library.asked import Asked
 from chatstream.recording.recorder import Recorder
 from chatstream.recording.recording import Recording
-from chatstream.recording.replying import Reply
-from chatstream.recording.striking import faults_of, is_refusal, strike, struck_by
-from chatstream.recording.teeing import asend, send
+from chatstream.recording.transports.http_libraries import asked_of, secrets_of
+from chatstream.recording.transports.replying import Reply
+from chatstream.recording.transports.teeing import asend, send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chatstream.recording.exchange import Exchange
     from chatstream.recording.faults import Fault
     from chatstream.recording.library import Source, Turn
-    from chatstream.recording.matching import Level
+    from chatstream.recording.library.matching import Level
     from chatstream.recording.secrets import Secrets
 
 __all__ = ["MODE_VARIABLE", "Cassette", "Miss", "Mode"]

@@ -4,9 +4,6 @@ In go a request, a head, reads or chunks, an end, each with its seconds; out com
 Rules: nothing here knows a file or a clock. Secrets are masked before anything becomes a line, also those that are cut
 by two reads: what may still become one is held until it cannot, so that a line may come out later than its read went
 in, but in its order and with its time. Of headers, those are written that are named in `secrets`.
-
-Most blocks of a stream differ from the one before in a text alone. Such a block needs no parsing to be known for one
-that can be a ``j`` line: what stands around the text was parsed, and the text is looked at.
 """
 
 from __future__ import annotations
@@ -20,12 +17,14 @@ from urllib.parse import urlsplit
 from chatstream import __version__
 from chatstream.errors import ChatStreamError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import read_json
-from chatstream.recording.masking import Masker
-from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, credentials_of
+from chatstream.recording.credentials import credentials_of
+from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS
 from chatstream.recording.tape import DEEPEST, VERSION, json_text, pieces, write_line
+from chatstream.recording.writing.alike import Alike
+from chatstream.recording.writing.masking import Masker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from chatstream.recording.faults import Fault
@@ -36,13 +35,8 @@ __all__ = ["Composer", "TapeEnd", "end_of"]
 TapeEnd = Literal["eof", "error", "cancel", "timeout"]
 
 _NOT_JSON = (TypeError, ValueError, RecursionError, StreamProtocolError, StreamLimitError)
-_SHORT = 8  # bytes: nothing so short looks like a secret, whatever stands around it
-# A text that a JSON string holds as it is, or with the escapes that compact JSON has for it.
-_STRING = rb'[^"\\\x00-\x1f]*+(?:\\["\\bfnrt][^"\\\x00-\x1f]*+)*+'
-_TEXT = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning|input|text|obfuscation)":"(' + _STRING + rb')"')
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]*\Z")
 _TAIL = 32  # bytes
-_MOST_SHAPES = 16  # that are learned in vain
 
 
 class Composer:
@@ -56,7 +50,7 @@ class Composer:
         self.is_ended: bool = False
         self._created = created
         self._masker = Masker(secrets)
-        self._alike = _Alike(secrets)
+        self._alike = Alike(secrets)
         self._last = 0  # microseconds from the start to the line before
         self._source: str | None = None  # "bytes" or "chunks", once something was written
         self._size = 0
@@ -73,7 +67,7 @@ class Composer:
     def know(self, secrets: Secrets) -> None:
         """Mask these from now on."""
         self._masker.secrets = secrets
-        self._alike = _Alike(secrets)
+        self._alike = Alike(secrets)
 
     def request(self, at: float, request: Mapping[str, Any]) -> list[bytes]:
         """What was asked. What it showed to be let in is a secret from now on."""
@@ -214,45 +208,6 @@ class Composer:
         self._size += len(data)
         self._hash.update(data)
         self._tail = data if len(data) > _TAIL else (self._tail + data)[-_TAIL:]
-
-
-class _Alike:
-    """Blocks that are like one that was written: the same but for their texts."""
-
-    def __init__(self, secrets: Secrets) -> None:
-        self._secrets = secrets
-        self._can = secrets.is_plain
-        self._short = min(_SHORT, secrets.shortest)
-        self._match: Callable[[bytes], re.Match[bytes] | None] | None = None
-        self._credit = _MOST_SHAPES
-
-    def learn(self, block: bytes) -> None:
-        """A block that was looked at with care, secrets and all, and is a ``j`` line."""
-        texts = list(_TEXT.finditer(block)) if self._can and self._credit else []
-        if not texts:
-            return
-        self._credit -= 1  # to learn costs more than it brings, where no two blocks are alike
-        pattern = b""
-        at = 0
-        for text in texts:
-            pattern += re.escape(block[at : text.start(1)]) + b"(" + _STRING + b")"
-            at = text.end(1)
-        self._match = re.compile(pattern + re.escape(block[at:])).fullmatch
-
-    def text_of(self, block: bytes) -> str | None:
-        """The JSON of a block that is like that one, and has no secret in it; None for any other block."""
-        found = self._match(block) if self._match else None
-        if found is None:
-            return None
-        for text in found.groups():
-            if len(text) >= self._short and self._secrets.may_be_in(text) and self._secrets.spans(b'"' + text + b'"'):
-                return None
-        try:
-            json = block[6:-2].decode()
-        except UnicodeDecodeError:
-            return None
-        self._credit = _MOST_SHAPES
-        return json
 
 
 def end_of(kind: TapeEnd, error: BaseException | str | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from chatstream.recording.packing import pack_writer
+from chatstream.recording.files.packing import pack_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,17 +19,17 @@ from chatstream.errors import APIStreamError, ChatStreamError, StreamProtocolErr
 from chatstream.events import ErrorEvent
 from chatstream.jsontext import read_json, write_json
 from chatstream.parser import ChatStreamParser
-from chatstream.recording.answers import error_exchange, json_exchange, status_of
-from chatstream.recording.body import Body
-from chatstream.recording.changes import DONE, as_bytes, changed
+from chatstream.recording.changing.body import Body
+from chatstream.recording.changing.changes import DONE, as_bytes, changed
 from chatstream.recording.exchange import Exchange, Read
+from chatstream.recording.library.answers import error_exchange, json_exchange, status_of
 from chatstream.recording.tape import block_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chatstream.events import ChatStreamEvent
-    from chatstream.recording.body import Event
+    from chatstream.recording.changing.body import Event
     from chatstream.recording.library import Tape
     from chatstream.recording.recording import Recording
 

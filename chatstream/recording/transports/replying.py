@@ -11,9 +11,9 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from chatstream.recording.answers import headers_of, status_of
-from chatstream.recording.changes import as_bytes
-from chatstream.recording.libraries import failure_of, granted, library_of
+from chatstream.recording.changing.changes import as_bytes
+from chatstream.recording.library.answers import headers_of, status_of
+from chatstream.recording.transports.http_libraries import failure_of, granted, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

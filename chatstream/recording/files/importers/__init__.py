@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatstream.jsontext import entries, members
-from chatstream.recording.importers.documents import read_array, read_yaml
-from chatstream.recording.importers.har import entry
-from chatstream.recording.importers.imported import Imported, Room
-from chatstream.recording.importers.vcr import interaction
+from chatstream.recording.files.importers.documents import read_array, read_yaml
+from chatstream.recording.files.importers.har import entry
+from chatstream.recording.files.importers.imported import Imported, Room
+from chatstream.recording.files.importers.vcr import interaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

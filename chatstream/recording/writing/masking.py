@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatstream.recording.secrets import LONGEST, masked_at
+from chatstream.recording.looks import LONGEST
+from chatstream.recording.secrets import masked_at
 
 if TYPE_CHECKING:
     from chatstream.recording.secrets import Secrets

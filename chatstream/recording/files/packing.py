@@ -19,14 +19,14 @@ import msgspec
 
 from chatstream.encodings import decoder_for
 from chatstream.errors import RecordingError, StreamInterruptedError, StreamProtocolError
-from chatstream.recording.packers import gzip_member, no_library, zstd_member
+from chatstream.recording.files.members import gzip_member, no_library, zstd_member
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
     from chatstream.encodings import Decoder
-    from chatstream.recording.packers import Member
+    from chatstream.recording.files.members import Member
 
 __all__ = ["MAX_UNPACKED", "LinePacker", "Unpacked", "pack_writer", "packed", "read_packed", "unpack"]
 

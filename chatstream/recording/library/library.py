@@ -14,15 +14,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from chatstream.errors import NotAStreamError
-from chatstream.recording.asked import Asked
-from chatstream.recording.matching import ALWAYS_IGNORED, Level, Paths, comparable, last_message
-from chatstream.recording.playing import is_stream, merged
+from chatstream.recording.library.answering import is_stream, merged
+from chatstream.recording.library.asked import Asked
+from chatstream.recording.library.matching import ALWAYS_IGNORED, Level, Paths, comparable, last_message
 from chatstream.recording.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from chatstream.recording.playing import Merged
+    from chatstream.recording.library.answering import Merged
 
 __all__ = ["Asked", "Library", "Source", "Tape", "Turn", "tape_files"]
 

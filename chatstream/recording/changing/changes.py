@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from chatstream.jsontext import write_json
-from chatstream.recording.body import Body
+from chatstream.recording.changing.body import Body
 from chatstream.recording.exchange import Exchange, Read
 from chatstream.recording.tape import block_of
 

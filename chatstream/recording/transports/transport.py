@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from chatstream.recording.cassette import Cassette
-from chatstream.recording.libraries import library_of
 from chatstream.recording.recorder import Recorder
-from chatstream.recording.teeing import send
+from chatstream.recording.transports.cassette import Cassette
+from chatstream.recording.transports.http_libraries import library_of
+from chatstream.recording.transports.teeing import send
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Sequence
 
-    from chatstream.recording.cassette import Miss, Mode
     from chatstream.recording.faults import Fault
     from chatstream.recording.library import Source
-    from chatstream.recording.matching import Level
+    from chatstream.recording.library.matching import Level
     from chatstream.recording.secrets import Secrets
+    from chatstream.recording.transports.cassette import Miss, Mode
 
 __all__ = ["RecordingTransport", "ReplayTransport"]
 

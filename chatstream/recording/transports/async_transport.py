@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from chatstream.recording.cassette import Cassette
-from chatstream.recording.teeing import asend
-from chatstream.recording.transport import Sender, recorder_of
+from chatstream.recording.transports.cassette import Cassette
+from chatstream.recording.transports.teeing import asend
+from chatstream.recording.transports.transport import Sender, recorder_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Sequence
 
-    from chatstream.recording.cassette import Miss, Mode
     from chatstream.recording.faults import Fault
     from chatstream.recording.library import Source
-    from chatstream.recording.matching import Level
+    from chatstream.recording.library.matching import Level
     from chatstream.recording.recorder import Recorder
     from chatstream.recording.secrets import Secrets
+    from chatstream.recording.transports.cassette import Miss, Mode
 
 __all__ = ["AsyncRecordingTransport", "AsyncReplayTransport"]
 
