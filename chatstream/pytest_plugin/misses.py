@@ -44,7 +44,7 @@ The tape will be {path}"""
 
 def told(misses: Sequence[Miss], path: Path, mode: str, secrets: Secrets | Iterable[str]) -> str:
     """What there is to say about these misses."""
-    masks = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+    masks = Secrets.of(secrets)
     places = dict.fromkeys(place for miss in misses for place in miss.places if place not in _BESIDE)
     ignore = ", ".join(f'"{place}"' for place in list(places)[:_MOST_IGNORED]) or '"metadata"'
     what_to_do = _OTHERWISE if any(miss.nearest for miss in misses) else _FOR_THE_FIRST_TIME

@@ -56,7 +56,7 @@ class Recorder:
         patience: float = PATIENCE,
     ) -> None:
         self.patience: float = patience
-        self.secrets: Secrets = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+        self.secrets: Secrets = Secrets.of(secrets)
         self._clock = clock
         self._room = buffer
         self._lock = threading.Lock()

@@ -56,6 +56,11 @@ class Secrets:
         self._known: tuple[str, ...] = tuple(sorted(set(texts), key=lambda text: (-len(text), text)))
         self._patterns: tuple[re.Pattern[bytes], ...] = tuple(map(_as_bytes, patterns))
 
+    @classmethod
+    def of(cls, given: Secrets | Iterable[str]) -> Secrets:
+        """These secrets, given as such, or as a list of texts."""
+        return given if isinstance(given, Secrets) else cls(given)
+
     def also(self, known: Iterable[str]) -> Self:
         """These secrets and more."""
         more = {text for text in known if text.strip()} - set(self._known)

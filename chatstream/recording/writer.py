@@ -46,8 +46,7 @@ class TapeWriter:
         self.error: Exception | None = None  # why something is missing from the tape; the first reason
         self._clock = clock
         self._start = clock()
-        known = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
-        self._composer = Composer(known, created=(created or datetime.now(UTC)).astimezone(UTC))
+        self._composer = Composer(Secrets.of(secrets), created=(created or datetime.now(UTC)).astimezone(UTC))
         self._silent = False
         self._closed = False
         self._file = TapeFile(target)

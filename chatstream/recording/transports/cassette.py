@@ -27,7 +27,8 @@ from chatstream.recording.library.answers import error_exchange, json_exchange
 from chatstream.recording.library.asked import Asked
 from chatstream.recording.recorder import Recorder
 from chatstream.recording.recording import Recording
-from chatstream.recording.transports.http_libraries import asked_of, secrets_of
+from chatstream.recording.secrets import Secrets
+from chatstream.recording.transports.http_libraries import asked_of
 from chatstream.recording.transports.replying import Reply
 from chatstream.recording.transports.teeing import asend, send
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from chatstream.recording.faults import Fault
     from chatstream.recording.library import Source, Turn
     from chatstream.recording.library.matching import Level
-    from chatstream.recording.secrets import Secrets
 
 __all__ = ["MODE_VARIABLE", "Cassette", "Miss", "Mode"]
 
@@ -106,7 +106,7 @@ class Cassette:
         self.played: int = 0
         self.recorded: int = 0
         self._faults = faults_of(faults)
-        self._secrets = secrets_of(secrets)
+        self._secrets = Secrets.of(secrets)
         self._speed = speed
         self._seed = seed
         self._sleep = sleep

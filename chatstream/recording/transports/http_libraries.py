@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from chatstream.recording.credentials import credentials_of
 from chatstream.recording.library.asked import Asked
-from chatstream.recording.secrets import Secrets
 from chatstream.recording.tape import body_value, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chatstream.recording.exchange import Exchange
+    from chatstream.recording.secrets import Secrets
     from chatstream.recording.writing.composing import TapeEnd
 
-__all__ = ["asked_of", "content_of", "failure_of", "granted", "kind_of", "library_of", "secrets_of"]
+__all__ = ["asked_of", "content_of", "failure_of", "granted", "kind_of", "library_of"]
 
 _LIBRARIES = ("httpx", "httpx2")
 _PHASES = {"connect": "ConnectTimeout", "pool": "PoolTimeout"}
@@ -35,11 +33,6 @@ def library_of(request: Any) -> Any:
         if library is not None and isinstance(request, library.Request):
             return library
     raise TypeError(f"a request of httpx or httpx2 is expected, not {type(request).__name__}")
-
-
-def secrets_of(given: Secrets | Iterable[str]) -> Secrets:
-    """Secrets as a caller gives them."""
-    return given if isinstance(given, Secrets) else Secrets(given)
 
 
 def content_of(request: Any) -> bytes | None:

@@ -1,19 +1,15 @@
 """Names of files that are made of anything: of a test, of a URL, of what a peer sent.
 
-In goes a text, out comes a file name, or a path that stays in its folder. Rules: a name is good on every system, so
-that a folder of tapes can be checked out anywhere; two texts never share a name by what was left out of them.
+In goes a text, out comes a file name. Rules: it names no other folder; it is good on every system, so that a folder of
+tapes can be checked out anywhere; two texts never share a name by what was left out of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["inside", "safe_name"]
+__all__ = ["safe_name"]
 
 _LONGEST = 100  # characters: room for suffixes below the 255 bytes of most file systems, in a folder of a deep path
 _HASH = 8  # hexadecimal digits: 32 bits, for the few names of one folder
@@ -37,18 +33,3 @@ def safe_name(text: str) -> str:
     digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
     kept = name[: _LONGEST - _HASH - 1].rstrip(".-")
     return f"{kept}-{digits}" if kept else digits
-
-
-def inside(folder: Path, name: str) -> Path:
-    """The path of ``name`` in a folder; ValueError where it would leave it, by ``..``, from a root, or through a link.
-
-    It is looked at as things are: whoever may write into the folder can still put a link there afterwards.
-    """
-    path = folder / name
-    try:
-        root, end = folder.resolve(), path.resolve()
-    except (OSError, RuntimeError, ValueError):  # a name too long, links in a circle, a NUL
-        raise ValueError(f"not a name in a folder: {name[:_LONGEST]!r}") from None
-    if end == root or not end.is_relative_to(root):
-        raise ValueError(f"a name that leaves its folder: {name[:_LONGEST]!r}")
-    return path
