@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,8 +29,8 @@ from chatstream.recording import Recorder, RecordingTransport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    # Reads them all, recorded or not: seconds until the last was read, and until the tape was closed.
-    Read = Callable[[Recorder | None], tuple[float, float]]
+    # Reads them all, recorded or not: seconds until the last was read, when it says so, and until the tape was closed.
+    Read = Callable[[Recorder | None, Callable[[], object]], tuple[float, float]]
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 
@@ -51,9 +50,9 @@ def _measure(what: str, read: Read, blocks: list[bytes], rounds: int, *, blocked
     plain: list[float] = []
     recorded: list[float] = []
     closed: list[float] = []
-    read(None)  # once to warm up
+    read(None, _nothing)  # once to warm up
     for _ in range(rounds):
-        plain.append(read(None)[0])
+        plain.append(read(None, _nothing)[0])
         times = _blocked(read) if blocked else _recorded(read, blocks, what)
         recorded.append(times[0])
         closed.append(times[1])
@@ -70,7 +69,7 @@ def _measure(what: str, read: Read, blocks: list[bytes], rounds: int, *, blocked
 def _recorded(read: Read, blocks: list[bytes], what: str) -> tuple[float, float]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x.tape.jsonl"
-        times = read(Recorder(path))
+        times = read(Recorder(path), _nothing)
         tape = Recording.load(path)
     if tape.bytes != b"".join(blocks) or len(tape.reads) < len(blocks) or tape.problems:
         raise WrongResultError(f"recording, {what}: {tape!r}")
@@ -79,11 +78,12 @@ def _recorded(read: Read, blocks: list[bytes], what: str) -> tuple[float, float]
 
 def _blocked(read: Read) -> tuple[float, float]:
     file = _Blocked()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # that the tape is not whole
-        times = read(Recorder(file, patience=0.0))
-    file.go.set()
-    return times
+    # It is let go as soon as all was read, and waited for: what it has to catch up with is not the next one's business.
+    return read(Recorder(file, patience=60.0), file.go.set)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Blocked(io.RawIOBase):
@@ -99,13 +99,14 @@ class _Blocked(io.RawIOBase):
 
 
 def _pipe(blocks: list[bytes]) -> Read:
-    def read(recorder: Recorder | None) -> tuple[float, float]:
+    def read(recorder: Recorder | None, done: Callable[[], object]) -> tuple[float, float]:
         begun = time.perf_counter()
         stream = ChatCompletionStream(iter(blocks), record=recorder)
         for event in stream:
             if event.type == "end":
                 break
         took = time.perf_counter() - begun
+        done()
         stream.close()
         if recorder is not None:
             recorder.close()
@@ -115,13 +116,14 @@ def _pipe(blocks: list[bytes]) -> Read:
 
 
 def _httpx(url: str, expected: int) -> Read:
-    def read(recorder: Recorder | None) -> tuple[float, float]:
+    def read(recorder: Recorder | None, done: Callable[[], object]) -> tuple[float, float]:
         transport = httpx.HTTPTransport()
         with httpx.Client(transport=transport if recorder is None else RecordingTransport(recorder)) as client:
             with client.stream("GET", url) as response:
                 begun = time.perf_counter()
                 size = sum(map(len, response.iter_raw()))
                 took = time.perf_counter() - begun
+                done()
             if recorder is not None:
                 recorder.close()
             closed = time.perf_counter() - begun

@@ -66,6 +66,7 @@ class _Tee:
     def __init__(self, stream: Any, take: Take) -> None:
         self._stream = stream
         self._take = take
+        self._read = take.read
         self._reads: Any = None
 
     def __iter__(self) -> Self:
@@ -81,7 +82,7 @@ class _Tee:
         except BaseException as error:
             self._take.end(kind_of(error), error)
             raise
-        self._take.read(data)
+        self._read(data)
         return data
 
     def close(self) -> None:

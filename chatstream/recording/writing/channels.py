@@ -131,6 +131,8 @@ class Channel:
 
     def _write(self) -> None:
         while (scribe := self._first()) is not None:
+            if not scribe.buffer.is_ended:
+                self._wait(scribe.buffer)
             scribe.buffer.scheduled = False  # before it is emptied: what comes meanwhile is told anew
             try:
                 self._put(scribe.lines())
@@ -143,8 +145,7 @@ class Channel:
                 with self._lock:
                     self._scribes.popleft()
                 scribe.buffer.done.set()
-            else:
-                self._wait(scribe.buffer)
+                self._work.put(None)  # what was told of the next one may have been heard already
 
     def _wait(self, buffer: Buffer) -> None:
         """Wait until there is something to write, and while more comes faster than from any network.

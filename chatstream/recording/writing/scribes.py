@@ -36,7 +36,7 @@ class Scribe:
         self._since = since
 
     def lines(self) -> list[bytes]:
-        """The lines of all that waits."""
+        """The lines of all that waits by now."""
         found: list[bytes] = []
         if self._request is not None:
             found = [self.composer.header()]
@@ -44,7 +44,7 @@ class Scribe:
                 found += self.composer.request(0.0, _readable(self._request))
             self._request = None
         items = self.buffer.items
-        while items and not self.is_over:
+        for _ in range(len(items)):  # and not of what comes meanwhile: who reads fast would never see them written
             when, kind, value = items.popleft()
             self._account(kind, value)
             if not self._is_given_up:

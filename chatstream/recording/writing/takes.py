@@ -40,20 +40,19 @@ class Buffer:
         self._channel = channel
         self._clock = clock
         self._room = room
-        self._credit = 0  # bytes that may come before it is looked again how much waits
-        self._granted = 0  # bytes of credit that were ever given; only the reader counts these three
+        self._granted = 0  # bytes that were taken, or may be without asking again; only the reader counts them
         self._lost = [0, 0]  # reads and bytes, since the last that fitted
 
     @property
     def is_filling(self) -> bool:
         """Whether so much waits that it should be written, whoever needs the processor."""
-        return self._granted - self._credit - self.written > self._room // 8
+        return self._granted - self.written > self._room // 8
 
     def put(self, kind: str, value: Any, size: int = 0) -> None:
         """What is no read: it always fits."""
         if self._lost[0]:
             self._tell_loss()
-        self._credit -= size + ITEM
+        self._granted += size + ITEM
         self.items.append((self._clock(), kind, value))
         if not self.scheduled:
             self._channel.schedule(self)
@@ -61,34 +60,40 @@ class Buffer:
     def reader(self) -> Callable[[bytes], None]:
         """What takes a read. It is called for each read of a live stream, so it does next to nothing."""
         append, clock, channel = self.items.append, self._clock, self._channel
+        credit = 0
 
         def read(data: bytes) -> None:
-            self._credit -= len(data) + ITEM
-            if self._credit < 0 and not self.has_room(len(data) + ITEM):
-                return
+            nonlocal credit
+            credit -= len(data) + ITEM
+            if credit < 0:
+                if not self.fits(len(data)):
+                    credit += len(data) + ITEM
+                    return
+                credit += self._grant(-credit)
             append((clock(), data if type(data) is bytes else bytes(data), None))
             if not self.scheduled:
                 channel.schedule(self)
 
         return read
 
-    def has_room(self, size: int) -> bool:
-        """Whether something of this size fits, once its credit is used up; if not, it is lost."""
-        waiting = self._granted - self._credit - self.written  # this one included
-        if waiting > self._room // 2:
+    def fits(self, size: int) -> bool:
+        """Whether there is room for a read of this size; if not, it is lost."""
+        if self._granted + size - self.written > self._room // 2:
             self._channel.relieve()
-            waiting = self._granted - self._credit - self.written
-        if waiting > self._room:
-            self._credit += size
+        if self._granted + size - self.written > self._room:
             self._lost[0] += 1
-            self._lost[1] += size - ITEM
+            self._lost[1] += size
             return False
         if self._lost[0]:
             self._tell_loss()
-        grant = max(0, min(_CREDIT, (self._room - waiting) // 2)) - min(self._credit, 0)
-        self._credit += grant
-        self._granted += grant
         return True
+
+    def _grant(self, least: int) -> int:
+        """The bytes that may be taken without asking again."""
+        left = self._room - (self._granted + least - self.written)
+        granted = least + max(0, min(_CREDIT, left // 2))
+        self._granted += granted
+        return granted
 
     def _tell_loss(self) -> None:
         reads, size = self._lost
@@ -119,7 +124,7 @@ class Take:
         except (TypeError, ValueError, RecursionError) as error:
             text = type(error).__name__, str(error)
         size = len(text) if isinstance(text, str) else 0
-        if self._buffer.has_room(size):
+        if self._buffer.fits(size):
             self._buffer.put("c", text, size)
 
     def note(self, note: Mapping[str, Any]) -> None:
