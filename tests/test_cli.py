@@ -520,6 +520,116 @@ def test_what_is_too_long_to_be_slept_is_cut_short(naps, save) -> None:
     assert max(naps) == 1e6
 
 
+# Faults
+
+
+def faulty(chunks, *faults):
+    """A tape that wants its replays to have these."""
+    head, *lines = tape(chunks).splitlines(keepends=True)
+    return "".join([head, *(json.dumps([0, "x", spelling]) + "\n" for spelling in faults), *lines])
+
+
+def test_the_faults_of_a_tape_strike_unless_that_is_forbidden(save, naps) -> None:
+    path = save(faulty(HELLO, "stall:8,after=1", "error_event,after=2"), "x.tape.jsonl")
+    ran = run("replay", path, "--text")
+    assert (ran.code, ran.out) == (4, "Hello")
+    assert sum(naps) == 1 + 8 + 0.5
+    assert "fault: stall:8,after=1\n" in ran.err
+    assert "fault: error_event:2\n" in ran.err
+    assert ran.err.endswith("a fault that was asked for: error_event:2 (APIStreamError)\n")
+    naps.clear()
+    ran = run("replay", path, "--no-faults", "--text")
+    assert (ran.code, ran.out, ran.err) == (0, "Hello", "")
+    assert sum(naps) == 2
+
+
+def test_a_fault_takes_its_time_whatever_the_speed_is(save, naps) -> None:
+    path = save(faulty(HELLO, "stall:8,after=1"), "x.tape.jsonl")
+    for speed, waited in (("1", 10), ("2", 9), ("max", 8)):
+        naps.clear()
+        assert "3 chunks in 10.00 s" in run("replay", path, "--speed", speed).err
+        assert sum(naps) == waited
+
+
+def test_a_fault_strikes_whatever_is_played(save) -> None:
+    for name, content in (("x.sse", wire(HELLO)), ("x.tape.jsonl", tape(HELLO)), ("x.jsonl", json.dumps(HELLO))):
+        path = save(content, name)
+        for faults, code, words in (
+            (["reset,after=2"], 3, "(ConnectionResetError)"),
+            (["stall,after=2"], 3, "(APITimeoutError)"),
+            (["status:503"], 4, "a fault that was asked for: status:503 (APIStreamError)"),
+            (["split:3", "rate_limit:2"], 4, "rate_limit"),
+            (["split:3"], 0, "x"),
+        ):
+            options = [word for fault in faults for word in ("--fault", fault)]
+            ran = run("replay", path, "--speed", "max", "--text", *options)
+            assert (ran.code, ran.out) == (code, "" if code == 4 else "Hello")
+            assert words in ran.err
+    ran = show(HELLO, "--text", "--fault", "drop_event,after=1")
+    assert (ran.code, ran.out) == (0, "Hel")
+    assert ran.err == "chatstream: stdin: fault: drop_event:1\n"
+
+
+def test_a_refusal_that_was_asked_for_comes_before_the_faults_of_the_tape(save) -> None:
+    path = save(faulty(HELLO, "status:400"), "x.tape.jsonl")
+    assert "fault: status:400\n" in run("replay", path).err
+    assert "fault: status:400\n" in run("replay", path, "--fault", "split:1").err
+    ran = run("replay", path, "--fault", "status:503")
+    assert "status:400" not in ran.err
+    assert "fault: status:503\n" in ran.err
+
+
+def test_a_fault_can_be_for_the_first_recording_alone(save) -> None:
+    path = save(tape(HELLO) + tape(HELLO), "x.tape.jsonl")
+    ran = run("replay", path, "--speed", "max", "--text", "--fault", "status:500,times=1")
+    assert (ran.code, ran.out) == (4, "Hello")
+
+
+def test_the_seed_decides_what_a_fault_leaves_open(save) -> None:
+    path = save(wire([chunk({"content": letter}) for letter in "abcdefghijklmnop"]), "x.sse")
+    texts = [run("replay", path, "--fault", "reset", "--text", "--seed", seed).out for seed in (1, 1, 2, 3, 4)]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+
+
+def test_a_fault_that_is_none_is_one_line(save) -> None:
+    for fault in ("fire", "status:200", "split,after=x"):
+        ran = run("replay", save(wire(HELLO)), "--fault", fault)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("chatstream: argument --fault: ")
+        assert ran.err.count("\n") == 1
+
+
+# Step by step
+
+
+def test_each_read_waits_for_enter_and_nothing_else_is_waited_for(save, naps, monkeypatch) -> None:
+    out, shown = Terminal(is_terminal=False), []
+
+    class Keys(io.StringIO):
+        def isatty(self):
+            return True
+
+        def readline(self):
+            shown.append(out.shown())
+            return "\n" if len(shown) < 3 else ""
+
+    monkeypatch.setattr(sys, "stdin", Keys())
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Terminal(is_terminal=False)) as err:
+        assert main(["replay", str(save(tape(HELLO), "x.tape.jsonl")), "--step"]) == 0
+    assert shown == ["", "Hel", "Hello"]  # the third one is Ctrl-D: nobody is asked again
+    assert out.shown() == "Hello"
+    assert "3 chunks in 2.00 s" in err.shown()  # the time is that of the tape all the same
+    assert naps == []
+
+
+def test_without_a_terminal_nobody_can_press_enter(save) -> None:
+    for file, stdin in ((save(wire(HELLO)), b"\n"), ("-", wire(HELLO))):
+        ran = run("replay", file, "--step", stdin=stdin)
+        assert (ran.code, ran.out) == (2, "")
+        assert "has to be a terminal" in ran.err
+
+
 # The closing line
 
 

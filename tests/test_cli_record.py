@@ -21,6 +21,7 @@ from test_cli import environment, is_quiet, read_soon, run
 STREAM = {"model": "m", "messages": [{"role": "user", "content": "Hello there"}], "stream": True}
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not there")
 PIPE = subprocess.PIPE
+KEY = "sk-canary-0123456789abcdef"
 
 
 def record(*arguments, data=b"", env=None, **options):
@@ -255,7 +256,10 @@ def test_a_full_disk_is_told_when_all_is_over_and_the_stream_is_whole():
         (["--listen", "127.0.0.1:0", "--to", "https://x", "-o", "y", "z"], "-o, --append"),
         (["--listen", "nowhere", "--to", "https://x", "z"], "is not HOST:PORT"),
         (["--listen", "0.0.0.0:0", "--to", "https://x", "z"], "not loopback"),
-        (["--listen", "127.0.0.1:0", "--to", "http://far.example", "z"], "in the clear"),
+        (
+            ["--listen", "127.0.0.1:0", "--to", "http://far.example", "z"],
+            "in the clear; use https://, or say --allow-plain-http\n",
+        ),
         (["--listen", "127.0.0.1:0", "--to", "https://x", "taken"], "is no folder"),
         (["-o", "x", "--allow-plain-http"], "the proxy's"),
         (["-o", "no/such/folder/x.jsonl"], "no/such/folder/x.jsonl: No such file"),
@@ -269,6 +273,27 @@ def test_what_it_cannot_begin_with_is_one_line_and_exit_code_2(arguments, said, 
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_command_is_not_run_for_a_tape_that_no_library_can_pack(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for library in ("compression.zstd", "backports.zstd", "zstandard"):
+        monkeypatch.setitem(sys.modules, library, None)
+    ran = run("record", "-o", "x.tape.jsonl.zst", *python("open('it-ran', 'w')"))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("chatstream: x.tape.jsonl.zst: ")
+    assert "chatstream[encodings]" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_forgets_the_dashes_is_told_of_them_and_no_key_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for options in (["-sN", "-H", f"api-key: {KEY}"], [f"-H{KEY}"], [f"--header={KEY}"], ["--json", "{}"]):
+        ran = run("record", "-o", "x.tape.jsonl", "curl", *options, "http://127.0.0.1:9/")
+        assert (ran.code, ran.out) == (2, "")
+        assert "comes behind --, as in chatstream record -o FILE -- curl" in ran.err
+        assert KEY not in ran.err
+    assert list(tmp_path.iterdir()) == []
 
 
 # Heads

@@ -1,5 +1,6 @@
 """The commands that work on tapes: inspect, diff, convert, edit, scrub, check; in this process, and as one of their own."""
 
+import gzip
 import json
 import os
 import signal
@@ -280,6 +281,19 @@ def test_diff_takes_timing_ids_and_bytes_only_with_their_flags(save):
     assert run("diff", "a.tape.jsonl", "b.tape.jsonl", "--timing", "-1").code == 2
 
 
+def test_a_reader_who_stops_behind_done_has_read_to_the_end(save):
+    save("a.tape.jsonl")
+    save("b.tape.jsonl", tape(*LINES, end="cancel"))
+    ran = run("diff", "a.tape.jsonl", "b.tape.jsonl")
+    assert (ran.code, ran.out) == (0, "")
+    assert run("check", "b.tape.jsonl").code == 0
+    assert "end            cancel behind [DONE]\n" in run("inspect", "b.tape.jsonl").out
+    save("c.tape.jsonl", tape(*LINES[:-1], end="cancel"))
+    ran = run("diff", "a.tape.jsonl", "c.tape.jsonl", "--json")
+    assert "end" in [value["place"] for value in said(ran)]
+    assert "end            cancel\n" in run("inspect", "c.tape.jsonl").out
+
+
 # convert
 
 
@@ -313,6 +327,17 @@ def test_several_recordings_become_a_tape_or_files_of_a_folder(save):
     assert run("convert", "a.tape.jsonl", "folder/", "--to", "sse").code == 0
     assert sorted(file.name for file in Path("folder").iterdir()) == ["a-001.sse", "a-002.sse"]
     assert run("convert", "a.tape.jsonl", "folder").code == 2
+
+
+def test_in_a_folder_what_is_no_tape_becomes_one(save):
+    save("a.sse", wire([chunk({"content": KEY}), chunk(finish="stop")]))
+    assert run("convert", "a.sse", "folder/").code == 0
+    assert [file.name for file in Path("folder").iterdir()] == ["a-001.tape.jsonl"]
+    one = Recording.load("folder/a-001.tape.jsonl")
+    assert (one.form, KEY.encode() in one.bytes) == ("tape", False)
+    assert run("convert", "a.sse", "folder/", "--to", "json").code == 2
+    assert run("convert", "a.sse", "folder/", "--to", "sse").code == 0
+    assert Recording.load("folder/a-001.sse").form == "sse"
 
 
 def test_convert_refuses_what_it_cannot_do(save):
@@ -545,6 +570,18 @@ def test_check_looks_into_folders(save):
     assert KEY not in ran.out + ran.err
     Path("nothing").mkdir()
     assert run("check", "nothing").code == 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_check_looks_at_all_of_a_file_that_is_no_tape(save, packed):
+    answered = b"HTTP/1.1 200 OK\r\ndate: now\r\nset-cookie: sid=%s; path=/\r\n\r\n" % KEY.encode()
+    data = answered + wire([chunk({"content": "Hello"}), chunk(finish="stop")])
+    save("a.txt", gzip.compress(data) if packed else data)
+    ran = run("check", "a.txt")
+    assert (ran.code, ran.out) == (1, "a.txt: a secret in the header set-cookie (secret)\n")
+    assert KEY not in ran.err
+    save("b.txt", data.replace(KEY.encode(), b"***"))
+    assert run("check", "b.txt").code == 0
 
 
 def test_check_tells_who_may_read_a_file_if_that_is_asked(save):

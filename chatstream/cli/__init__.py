@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     try:
-        options = _command_line().parse_args(argv)
+        options = _command_line().parsed(argv)
     except SystemExit as done:  # --help, --version
         return int(done.code or 0)
     code: int = options.run(options)

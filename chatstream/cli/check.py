@@ -11,7 +11,7 @@ from chatstream.cli.outlet import Outlet, say
 from chatstream.cli.progress import Progress
 from chatstream.cli.secrets import EPILOG as ABOUT_SECRETS
 from chatstream.cli.secrets import add_secret_options, secrets_of
-from chatstream.cli.shelf import failing, found, load_tape
+from chatstream.cli.shelf import failing, found, load_with_bytes
 from chatstream.cli.tables import one_line
 from chatstream.jsontext import write_json
 from chatstream.tapes import FindingKind, check, check_mode
@@ -55,7 +55,7 @@ def run(options: Namespace) -> int:
     total = recorded = 0
     progress = Progress(found(options.files))
     for file in progress:
-        recordings, data = load_tape(file)
+        recordings, data = load_with_bytes(file)
         findings = [*check(recordings, secrets, data), *_of_mode(file, wanted=options.private)]
         findings = [finding for finding in findings if finding.kind not in options.allow]
         progress.hide()

@@ -28,7 +28,8 @@ FILE may be whatever `chatstream replay` plays. What OUT becomes is told by its
 suffix: .tape.jsonl is a tape, .jsonl JSON lines of chunks, .sse event-stream
 text, .json one completion, each also with .gz or .zst. Of several recordings in
 FILE, only a tape holds all; in a folder, which ends in / or is there, each gets
-a file of its own. What OUT has no room for is told on standard error.
+a file of its own: a tape, if FILE is none and --to says nothing else. What OUT
+has no room for is told on standard error.
 """
 
 _SUFFIXES: dict[str, Target] = {".tape.jsonl": "tape", ".jsonl": "jsonl", ".sse": "sse", ".json": "completion"}
@@ -62,14 +63,16 @@ def run(options: Namespace) -> int:
 
 
 def _into_folder(options: Namespace, recordings: list[Recording]) -> int:
-    if options.to is None:
+    # What is no tape mostly comes here to be one.
+    target: Target | None = options.to or (None if recordings[0].form == "tape" else "tape")
+    if target is None:
         raise CommandError(f"{options.out}: for a folder, say --to {' or '.join(get_args(Target))}")
     with failing(options.out):
         Path(options.out).mkdir(parents=True, exist_ok=True)
-    suffix = next(suffix for suffix, target in _SUFFIXES.items() if target == options.to)
+    suffix = next(suffix for suffix, kind in _SUFFIXES.items() if kind == target)
     stem = "stdin" if options.file == "-" else Path(options.file).name.split(".")[0] or "recording"
     codes = [
-        _write(options, [recording], options.to, str(Path(options.out, f"{stem}-{number:03d}{suffix}")))
+        _write(options, [recording], target, str(Path(options.out, f"{stem}-{number:03d}{suffix}")))
         for number, recording in enumerate(Progress(recordings), options.number or 1)
     ]
     return max(codes)

@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from chatstream.recording.secrets import credentials_of
+from chatstream.recording.credentials import credentials_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatstream.cli.inlet import recorded
 from chatstream.cli.options import add_play_options
+from chatstream.cli.playing import Playing
 from chatstream.cli.replay import play_all
 from chatstream.recording import Recording
 
@@ -30,4 +31,5 @@ def add_options(parser: Parser) -> None:
 def run(options: Namespace) -> int:
     """Play it; the exit code."""
     tape = files("chatstream.cli").joinpath("demo.tape.jsonl").read_bytes()
-    return play_all([recorded(Recording.parse(tape, "demo.tape.jsonl"), "demo", options.speed)], options.form)
+    inlet = recorded(Recording.parse(tape, "demo.tape.jsonl"), "demo", Playing(options.speed))
+    return play_all([inlet], options.form)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
+    from chatstream.cli.playing import Playing
+
 __all__ = ["Inlet", "open_inlets", "recorded"]
 
 _READ_SIZE = 64 * 1024  # bytes: what a pipe holds
-_LONGEST_SLEEP = 1e6  # seconds: a clock may be asked for more than sleep() can take
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b":", b"data:", b"event:", b"id:", b"retry:")  # what the first line of an event stream begins with
 
@@ -29,57 +30,44 @@ _FIELDS = (b":", b"data:", b"event:", b"id:", b"retry:")  # what the first line 
 class Inlet:
     """One stream to be shown.
 
-    ``timed``: whether its clock means anything. ``notes``: what is odd about its file.
+    ``timed``: whether its clock means anything. ``faults``: those that strike. ``notes``: what is odd about its file.
     """
 
     name: str
     source: Iterable[Any]
     clock: Callable[[], float]
     timed: bool = True
+    faults: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
 
 
-def open_inlets(file: str, speed: float | None) -> list[Inlet]:
+def open_inlets(file: str, playing: Playing) -> list[Inlet]:
     """The streams in a file, or on standard input if it is ``-``; OSError if it cannot be read.
 
-    Raw event-stream text on standard input is read as it comes; what else it may be is read whole.
+    Raw event-stream text on standard input is read as it comes; what else it may be is read whole, and so is all that
+    faults are to strike.
     """
     if file != "-":
-        return [recorded(recording, file, speed) for recording in Recording.load_all(file)]
+        return _recorded(Recording.load_all(file), file, playing)
     if sys.stdin is None:
         raise OSError("standard input is closed")
     clock = _LiveClock()
     stdin: BinaryIO = sys.stdin.buffer
     head, is_live = _read_head(stdin)
-    if is_live:
+    if is_live and not playing.faults:
         return [Inlet("stdin", _live_reads(head, stdin), clock)]
-    recordings = Recording.parse_all(head + stdin.read(), name="stdin")
-    return [recorded(recording, "stdin", speed) for recording in recordings]
+    return _recorded(Recording.parse_all(head + stdin.read(), name="stdin"), "stdin", playing)
 
 
-def recorded(recording: Recording, name: str, speed: float | None) -> Inlet:
-    """A recording, to be played at a speed; None for at once."""
-    clock = _TapeClock(speed)
-    timed = any(read.interval is not None for read in recording.reads)
+def recorded(recording: Recording, name: str, playing: Playing, number: int = 1) -> Inlet:
+    """A recording, to be played as is asked for; ``number``: which one it is of its file."""
+    play = playing.play(recording, number)
     notes = recording.problems or (["the last line was cut, and is left out"] if recording.torn else [])
-    return Inlet(name, recording.play(sleep=clock.sleep), clock, timed, notes)
+    return Inlet(name, play.reads, play.clock, play.timed, play.faults, notes)
 
 
-class _TapeClock:
-    """The time on the tape: goes as far as the player says, and takes a fraction of that."""
-
-    def __init__(self, speed: float | None) -> None:
-        self._speed = speed
-        self._now = 0.0
-
-    def __call__(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        """Let this time pass on the tape."""
-        self._now += seconds
-        if self._speed is not None:
-            time.sleep(min(seconds / self._speed, _LONGEST_SLEEP))
+def _recorded(recordings: list[Recording], name: str, playing: Playing) -> list[Inlet]:
+    return [recorded(recording, name, playing, number) for number, recording in enumerate(recordings, 1)]
 
 
 class _LiveClock:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatstream.cli.exits import CommandError, writing
+from chatstream.recording import Fault
 
-__all__ = ["Parser", "add_play_options", "speed"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Parser", "add_play_options", "fault", "speed"]
+
+
+_OPTION = re.compile(r"--[\w-]{1,30}|-\w")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -28,6 +36,21 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         # No abbreviations: an option added later must not change what a script's `--f` means.
         super().__init__(**options, formatter_class=_Help, allow_abbrev=False)
+
+    def parsed(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """What the arguments say, those of the process if None are given; CommandError where they make no sense.
+
+        A command's ``hint`` (``set_defaults``) says what may be meant by an option that it does not have. The option is
+        then named only as far as that tells which one it is, since a key may stand behind it.
+        """
+        options, others = self.parse_known_args(argv)
+        hint: str | None = getattr(options, "hint", None)
+        unknown = next((match[0] for other in others if (match := _OPTION.match(other))), None)
+        if hint is not None and unknown is not None:
+            self.error(f"unrecognized: {unknown}; {hint}")
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print over several lines."""
@@ -70,3 +93,11 @@ def speed(text: str) -> float | None:
     if not 0 < factor < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number greater than 0 nor 'max'")
     return factor
+
+
+def fault(text: str) -> Fault:
+    """The fault of a spelling."""
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -14,7 +14,8 @@ from chatstream.cli.credentials import secrets_of
 from chatstream.cli.exits import UNWRITABLE, WHOLE, CommandError
 from chatstream.cli.outlet import Outlet, say
 from chatstream.cli.serving import log_lines, reason_of, unheard, until_stopped
-from chatstream.server.proxy import RecordingProxy
+from chatstream.client.address import check_base_url
+from chatstream.server.proxy import RecordingProxy, is_plain_and_far
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,6 +39,8 @@ def proxy(options: Namespace) -> int:
 
 def _proxy(options: Namespace, folder: Path) -> RecordingProxy:
     host, port = _address(options.listen)
+    if not options.allow_plain_http and is_plain_and_far(check_base_url(options.to, "--to")):
+        raise CommandError("--to: http:// would send keys in the clear; use https://, or say --allow-plain-http")
     return RecordingProxy(
         options.to,
         folder,

@@ -32,6 +32,9 @@ and each exchange is a tape in the folder. Keys are not written to tapes.
 
 def add_options(parser: Parser) -> None:
     """Say what the command takes."""
+    parser.set_defaults(
+        hint="a command that has options comes behind --, as in chatstream record -o FILE -- curl -N URL"
+    )
     add = parser.add_argument
     add("words", nargs="*", metavar="-- COMMAND | DIR", help="what to run; with --listen, the folder for tapes")
     add("-o", "--output", metavar="FILE", help="the tape, also as .gz or .zst; or a folder to put it into")

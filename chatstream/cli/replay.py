@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from chatstream import ChatCompletionStream
 from chatstream.cli.exits import WHOLE, CommandError, code_of
 from chatstream.cli.inlet import open_inlets
-from chatstream.cli.options import add_play_options
+from chatstream.cli.options import add_play_options, fault
 from chatstream.cli.outlet import Outlet, say
+from chatstream.cli.playing import Playing
 from chatstream.cli.views import view_of
 from chatstream.errors import ChatStreamError, RecordingError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chatstream.cli.inlet import Inlet
     from chatstream.cli.options import Parser
@@ -31,6 +32,9 @@ lines of chunks, or one JSON completion, each also as .gz. Raw text on standard
 input is shown as it comes:
 
   curl -sN https://... | chatstream replay -
+
+A fault is NAME[:ARG][,KEY=VALUE...], such as stall:2,after=3 or status:503.
+Those that a tape has, as `chatstream edit --fault` puts them in, strike too.
 """
 
 
@@ -38,15 +42,35 @@ def add_options(parser: Parser) -> None:
     """Say what the command takes."""
     parser.add_argument("file", metavar="FILE", help="the file to play; - is standard input")
     add_play_options(parser)
+    add = parser.add_argument
+    add("--step", action="store_true", help="wait for Enter before each read; Ctrl-D: all the rest at once")
+    add("--fault", type=fault, action="append", default=[], help="what goes wrong; may be given several times")
+    add("--no-faults", action="store_true", help="leave out the faults that the tape has itself")
+    add("--seed", type=int, default=0, metavar="N", help="of faults (default: 0)")
 
 
 def run(options: Namespace) -> int:
     """Play what is in a file, or comes on standard input; the exit code."""
+    playing = Playing(
+        options.speed,
+        options.fault,
+        not options.no_faults,
+        options.seed,
+        _enter(options.file) if options.step else None,
+    )
     try:
-        inlets = open_inlets(options.file, options.speed)
+        inlets = open_inlets(options.file, playing)
     except (OSError, ValueError) as error:  # ValueError: no name that a file can have
         raise CommandError(f"{options.file}: {getattr(error, 'strerror', None) or error}") from error
     return play_all(inlets, options.form)
+
+
+def _enter(file: str) -> Callable[[], object]:
+    """What waits for Enter; CommandError where nobody could press it."""
+    if file == "-" or sys.stdin is None or not sys.stdin.isatty():
+        raise CommandError("--step waits for Enter: standard input has to be a terminal, and FILE a file")
+    keys = iter(sys.stdin.readline, "")  # once it has ended, by Ctrl-D, it is not asked again
+    return lambda: next(keys, None)
 
 
 def play_all(inlets: Sequence[Inlet], form: str | None) -> int:
@@ -70,6 +94,8 @@ def play_all(inlets: Sequence[Inlet], form: str | None) -> int:
 
 def _play(inlet: Inlet, view: View, err: Outlet) -> int:
     failure: ChatStreamError | None = None
+    for spelling in inlet.faults:
+        say(err, f"{inlet.name}: fault: {spelling}")
     with ChatCompletionStream(inlet.source, clock=inlet.clock) as stream:
         stream.on("error", view.show)  # the loop does not see this one: it is raised
         try:

@@ -10,7 +10,7 @@ from chatstream.cli.outlet import Outlet, say
 from chatstream.cli.progress import Progress
 from chatstream.cli.secrets import EPILOG as ABOUT_SECRETS
 from chatstream.cli.secrets import add_secret_options, secrets_of
-from chatstream.cli.shelf import found, load_tape, store
+from chatstream.cli.shelf import found, load_with_bytes, store
 from chatstream.jsontext import write_json
 from chatstream.tapes import as_tape, leaking, leftovers, scrub, tape_text
 
@@ -53,8 +53,10 @@ def run(options: Namespace) -> int:
     secrets = secrets_of(options)
     progress = Progress(files)
     for file in progress:
-        recordings, data = load_tape(file)
-        if options.in_place and (file == "-" or recordings[0].form != "tape"):
+        recordings, data = load_with_bytes(file)
+        is_tape = recordings[0].form == "tape"
+        data = data if is_tape else b""  # what is no tape has no lines that are left out
+        if options.in_place and (file == "-" or not is_tape):
             raise CommandError(f"{file}: only a tape can be written over itself; use -o, which writes a tape")
         scrubbed = [scrub(recording, secrets) for recording in recordings]
         is_clean = not any(one.found or one.headers for one in scrubbed) and not leaking(data, secrets)

@@ -14,17 +14,17 @@ from chatstream.cli.exits import UNWRITABLE, CommandError, writing
 from chatstream.cli.outlet import Outlet
 from chatstream.errors import ChatStreamError
 from chatstream.recording import Recording
-from chatstream.recording.packing import read_packed
+from chatstream.recording.files.packing import read_packed
 from chatstream.tapes import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["failing", "found", "load", "load_tape", "numbered", "pour", "store"]
+__all__ = ["failing", "found", "load", "load_with_bytes", "numbered", "pour", "store"]
 
 
-def load_tape(file: str) -> tuple[list[Recording], bytes]:
-    """The recordings in a file, and if they are a tape its bytes, unpacked."""
+def load_with_bytes(file: str) -> tuple[list[Recording], bytes]:
+    """The recordings in a file, and its bytes, unpacked."""
     if file == "-":
         data = _stdin(file)
         recordings = Recording.parse_all(data, name="stdin")
@@ -32,7 +32,7 @@ def load_tape(file: str) -> tuple[list[Recording], bytes]:
         recordings = load(file)
         with failing(file):
             data = read_packed(Path(file).read_bytes()).data
-    return recordings, data if recordings[0].form == "tape" else b""
+    return recordings, data
 
 
 def load(file: str) -> list[Recording]:

@@ -21,6 +21,8 @@ from chatstream.cli.credentials import secrets_of
 from chatstream.cli.exits import UNWRITABLE, WHOLE, CommandError, writing
 from chatstream.cli.heads import HeadReader
 from chatstream.cli.outlet import Outlet, say
+from chatstream.errors import RecordingError
+from chatstream.recording.files.packing import pack_writer
 from chatstream.recording.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -162,11 +164,15 @@ class _Tape:
         """Make the file; CommandError if that cannot be done, or it is there, and nobody said what to do with it."""
         path = Path(self._name)
         try:
+            if not self._is_folder:
+                pack_writer(path)  # which knows whether there is a library to pack with
             if self._is_folder:
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
             elif not path.exists() or path.is_file():
                 self._made = not path.exists()
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | _how(append=append, force=force), 0o600))
+        except RecordingError as error:
+            raise CommandError(f"{self._name}: {error}") from error
         except FileExistsError:
             raise CommandError(f"{self._name}: it exists; --append adds to it, --force replaces it") from None
         except (OSError, ValueError) as error:  # ValueError: no name that a file can have

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from chatstream.recording.secrets import Secrets
     from chatstream.server.http import Reply, Request, SendAny
 
-__all__ = ["RecordingProxy"]
+__all__ = ["RecordingProxy", "is_plain_and_far"]
 
 _MOST_PARTS = 8  # of a path, in the log
 _WORD = re.compile(r"[a-z][a-z._-]{0,31}|v[0-9]{1,2}[a-z]{0,8}")  # and no name, number or key
@@ -78,7 +78,7 @@ class RecordingProxy(Listener):
     ) -> None:
         super().__init__(host=host, port=port, grace=grace, limits=limits)
         url = check_base_url(to, "to")
-        if url.startswith("http:") and not is_near(url) and not allow_plain_http:
+        if not allow_plain_http and is_plain_and_far(url):
             raise ValueError("to: http:// would send keys in the clear; use https://, or say allow_plain_http=True")
         if not is_loopback(host):
             raise ValueError(f"{host} is not loopback: other machines may not have their keys passed on from here")
@@ -197,6 +197,11 @@ class _Passing:
         self._guard.check_origin(request.headers)
         if request.method == "CONNECT":
             raise Refusal(405, "this is no proxy for other hosts", code="method_not_allowed")
+
+
+def is_plain_and_far(url: str) -> bool:
+    """Whether a base URL is one to which keys would go in the clear, over a network that others are in."""
+    return url.startswith("http:") and not is_near(url)
 
 
 def _carrier(origin: str) -> httpx.AsyncBaseTransport:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from chatstream.errors import NotAStreamError
+from chatstream.tapes.foreign import hidden, shown
 from chatstream.tapes.leftovers import leaking
 from chatstream.tapes.merging import merged
 from chatstream.tapes.scrubbing import scrub
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from chatstream.recording import Exchange
     from chatstream.recording.secrets import Secrets
+    from chatstream.tapes.scrubbing import Scrubbed
 
 __all__ = ["Finding", "FindingKind", "check", "check_mode"]
 
@@ -64,16 +66,39 @@ class Finding(msgspec.Struct, frozen=True):
 def check(recordings: Sequence[Exchange], secrets: Secrets, data: bytes = b"") -> list[Finding]:
     """What is not in order with the recordings of a file.
 
-    ``data``: the bytes of the file, unpacked, if it is a tape: secrets are then looked for also in lines that are not
-    read, since they were cut, say.
+    ``data``: the bytes of the file, unpacked. Secrets are then looked for also in what is not played of it: in lines of
+    a tape that are not read, since they were cut, say, and in all of a file that is no tape, headers included.
     """
-    unread = [
-        Finding("secret", f"a secret in line {line.number}, which is not read") for line in leaking(data, secrets)
+    if _is_tape(recordings):
+        unread = [f"a secret in line {line.number}, which is not read" for line in leaking(data, secrets)]
+        return [Finding("secret", message) for message in unread] + _played(recordings, _scrubbed(recordings, secrets))
+    headers = shown(recordings, data)
+    known = [text for header in headers for text in header.texts]
+    secrets = secrets.also(known)
+    scrubbed = _scrubbed(recordings, secrets)
+    both = zip(recordings, (one.exchange for one in scrubbed), strict=True)
+    aside = [f"a secret in line {line}, which is not played" for line in hidden(data, secrets, known, both)]
+    return [
+        *(Finding("secret", f"a secret in the header {header.name[:40]}", header.number) for header in headers),
+        *(Finding("secret", message) for message in aside),
+        *_played(recordings, scrubbed),
     ]
-    return unread + [
+
+
+def _is_tape(recordings: Sequence[Exchange]) -> bool:
+    return any(exchange.form == "tape" for exchange in recordings)
+
+
+def _scrubbed(recordings: Sequence[Exchange], secrets: Secrets) -> list[Scrubbed[Exchange]]:
+    return [scrub(exchange, secrets) for exchange in recordings]
+
+
+def _played(recordings: Sequence[Exchange], scrubbed: Sequence[Scrubbed[Exchange]]) -> list[Finding]:
+    """What is not in order with that of a file which is played."""
+    return [
         msgspec.structs.replace(finding, number=number)
-        for number, exchange in enumerate(recordings, 1)
-        for finding in (*_integrity(exchange), *_secrets(exchange, secrets))
+        for number, (exchange, one) in enumerate(zip(recordings, scrubbed, strict=True), 1)
+        for finding in (*_integrity(exchange), *_secrets(one))
     ]
 
 
@@ -103,10 +128,10 @@ def _integrity(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("lost", "the recorder could not write all of it")
 
 
-def _secrets(exchange: Exchange, secrets: Secrets) -> Iterator[Finding]:
-    scrubbed = scrub(exchange, secrets)
+def _secrets(scrubbed: Scrubbed[Exchange]) -> Iterator[Finding]:
     for code, count in scrubbed.found.items():
         noun = "a secret" if count == 1 else f"{count} secrets"
         yield Finding("secret", f"{noun} in {_PLACES[code]}")
-    for name in sorted(set(scrubbed.headers)):
-        yield Finding("header", f"the header {name[:40]} is not one that a tape may have")
+    if scrubbed.exchange.form == "tape":  # others may have what they like, if it is no secret
+        for name in sorted(set(scrubbed.headers)):
+            yield Finding("header", f"the header {name[:40]} is not one that a tape may have")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chatstream.recording import Exchange
+    from chatstream.tapes.merging import Merged
 
 __all__ = ["MISSING", "Difference", "compare"]
 
@@ -78,9 +79,15 @@ def _meaning(exchange: Exchange, *, ids: bool) -> dict[str, Any]:
         "response": response,
         "answer": MISSING if completion is None else completion,
         "outcome": failure or whole.end,
-        "end": members(exchange.end).get("end", MISSING),
+        "end": _end(exchange, whole),
         "faults": [str(fault) for fault in exchange.faults],
     }
+
+
+def _end(exchange: Exchange, whole: Merged) -> Any:
+    """How reading ended. Who stops at [DONE], as SDKs do, has read to the end, whatever his recorder made of it."""
+    end = members(exchange.end).get("end", MISSING)
+    return "eof" if end == "cancel" and whole.done else end
 
 
 def _without_twins(completion: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -206,6 +206,8 @@ class _Table:
     def _end(self, gap: float) -> Row:
         end = self._exchange.end
         words = [str(end[name]) for name in ("end", "error", "phase") if name in end] if end else ["not recorded"]
+        if words == ["cancel"] and self.walk.merged.done:
+            words.append("behind [DONE]")  # which is a clean end
         return Row(None, "end", " ".join(words), gap=round(gap, _DIGITS) if self.timed else None)
 
     def _at(self, at: float) -> float | None:

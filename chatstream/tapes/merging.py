@@ -25,12 +25,16 @@ __all__ = ["Merged", "Step", "Walk", "merged"]
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """The completion as a dict, None if no chunk came; why it is not whole; how it ended; what was odd about it."""
+    """The completion as a dict, None if no chunk came; why it is not whole; how it ended; what was odd about it.
+
+    ``done``: whether ``[DONE]`` came.
+    """
 
     completion: dict[str, Any] | None
     failure: ChatStreamError | None
     end: str
     anomalies: list[Anomaly]
+    done: bool = False
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -84,7 +88,8 @@ class Walk:
         parser = self._parser
         completion = None if parser.snapshot is None else parser.snapshot.to_dict()
         kind = parser.end.kind if parser.end is not None else "error"
-        return Merged(completion, self._failure, kind, parser.anomalies)
+        done = parser.end is not None and parser.end.done_seen is True
+        return Merged(completion, self._failure, kind, parser.anomalies, done)
 
     def _wait(self, seconds: float) -> None:
         self._now = round(self._now + seconds, 9)

@@ -97,7 +97,8 @@ def test_what_means_something_else_is_told_with_its_place():
     }
     assert places(one, other(1, status=500)) == {"response.status": (200, 500)}
     assert places(one, recording(*LINES[1:]))["request.url"] == (ASKED["url"], MISSING)
-    assert places(one, recording(*LINES, end="cancel")) == {"end": ("eof", "cancel")}
+    early = LINES[:-1]
+    assert places(recording(*early), recording(*early, end="cancel")) == {"end": ("eof", "cancel")}
     assert places(one, recording((0, "x", "reset:0"), *LINES)) == {"faults[0]": (MISSING, "reset:0")}
     cut = recording(*LINES[:3])
     assert places(one, cut)["outcome"] == ("complete", "IncompleteStreamError")
@@ -131,3 +132,8 @@ def test_whatever_it_is_it_is_the_same_as_itself(data):
 def test_a_difference_is_json_without_what_is_not_there():
     (difference,) = compare(recording(*LINES), recording((0, "x", "reset:0"), *LINES))
     assert difference.to_dict() == {"place": "faults[0]", "second": "reset:0"}
+
+
+def test_to_stop_behind_done_is_to_have_read_to_the_end():
+    assert compare(recording(*LINES), recording(*LINES, end="cancel")) == []
+    assert "end" in places(recording(*LINES), recording(*LINES, end="error"))
