@@ -22,7 +22,8 @@ __all__ = ["SHORTEST", "credentials_of", "hold_credentials"]
 SHORTEST = 8  # characters of a credential that is remembered
 _DIGITS_AND_LETTERS = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.+/=~-]{20,}")
 _CREDENTIAL = re.compile(
-    r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|token(?!s)|secret|password|cookie"
+    r"authori[sz]ation|(?:^|[-_])auth(?:[-_]|$)|(?:api|access|subscription)[-_]?key|(?:^|(?<!idempotency)[-_])key$"
+    r"|token(?!s)|secret|password|cookie"
 )
 # Headers that every client sends, and whose values may well be long: nothing in them is worth hiding.
 _ORDINARY = re.compile(

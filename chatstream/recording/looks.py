@@ -20,9 +20,9 @@ _NAMES = (
     rb"(?:" + _KEY_NAMES + rb"|" + _TOKEN_NAMES + rb"|secret|password|passwd|passphrase|(?<![A-Za-z])pwd|authorization"
     rb"|(?<![A-Za-z])cookie)"
 )
-IN_QUERIES: bytes = (
-    rb"[\w.-]{0,40}?(?:api[-_]?key|token|secret|password|signature|credential|subscription-key)|key|auth|sig|pwd"
-)
+_IN_QUERIES = rb"[\w.-]{0,40}?(?:api[-_]?key|token|secret|password|signature|credential|subscription-key)"
+_SHORT_IN_QUERIES = rb"(?:key|auth|sig|pwd)"  # words, too: their values are longer than what an example has
+IN_QUERIES: bytes = _IN_QUERIES + rb"|" + _SHORT_IN_QUERIES
 
 
 class Look(NamedTuple):
@@ -64,9 +64,10 @@ LOOKS: tuple[Look, ...] = (
     # What stands behind a word that says so.
     _look(
         "bearer basic",
-        rb"(?<![A-Za-z0-9])(?i:bearer|basic)(?: |\\+t|%20|\+){1,4}(?=[\w.~+/-]{0,200}(?:[0-9=]|[a-z][A-Z]))"
-        rb"([\w.~+/=-]{8,4000})",
+        rb"(?<![A-Za-z0-9])(?i:bearer|basic)(?: |\\+t|%20|\+){1,4}"
+        rb"(?=[\w.~+/-]{0,200}[0-9=]|[\w.~+/-]{0,200}[a-z][A-Z][\w.~+/-]{16})([\w.~+/=-]{8,4000})",
     ),
+    _look("authorization", rb"(?i)authorization\W{1,8}(?:bearer|basic|token) {1,3}([^\s\"'\\,;]{6,4000})"),
     Look(tuple(_NAMED_WORDS.encode().split()), _NAMED),
     _look(
         _NAMED_WORDS,
@@ -75,10 +76,11 @@ LOOKS: tuple[Look, ...] = (
     _look(
         _NAMED_WORDS,
         rb"(?i)" + _NAMES + rb"\s{0,3}[:=]\s{0,3}(?:(?:bearer|basic|token) )?(?:\\*[\"'])?"
-        rb"(?=[^\s\"'\\]{0,100}[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
+        rb"(?![\w.]{1,100}[(\[])(?=[^\s\"'\\]{0,100}[0-9]|[^\s\"'\\]{16})([^\s\"'\\,;&<>{}\[\]()]{6,4000})",
     ),
-    _look("cookie", rb"(?i)(?<![A-Za-z0-9])(?:set-)?cookie\s{0,3}[:=]\s{0,3}([^\s\"'\\][^\"'\\\r\n]{5,4000})"),
-    _look("=", rb"(?i)[?&](?:" + IN_QUERIES + rb")=([^&\s\"'\\<>#]{1,4000})"),
+    _look("cookie", rb"(?i)(?<![A-Za-z0-9])(?:set-)?cookie\s{0,3}[:=]\s{0,3}([\w.-]{1,100}=[^\"'\\\r\n]{4,4000})"),
+    _look("=", rb"(?i)(?:[?&]|\A)" + _IN_QUERIES + rb"=(?![\w.]{1,100}[(\[])([^&\s\"'\\<>#]{1,4000})"),
+    _look("=", rb"(?i)[?&]" + _SHORT_IN_QUERIES + rb"=([^&\s\"'\\<>#]{6,4000})"),
     _look("://", rb"://[^/\s:@\"'\\]{0,100}:([^/\s@\"'\\]{1,200})@"),
     _look("://", rb"://([^/\s:@\"'\\]{8,200})@"),
 )  # fmt: skip

@@ -100,9 +100,10 @@ class Recorder:
         a few are written. ``body``: bytes, or a JSON value. ``name``: what its file in a folder is called after.
         """
         created = datetime.now(UTC)
+        headers = {name: value for name, value in (headers or {}).items() if isinstance(value, str)}
         request: dict[str, Any] = {}
         if method is not None:
-            request = {"method": method, "url": url, "headers": dict(headers or {}), "body": body}
+            request = {"method": method, "url": url, "headers": headers, "body": body}
         # A folder may be listed by anybody: what is masked on a tape is not in its name either.
         shown = self.secrets.also(credentials_of(headers, url))
         masked, _ = shown.masked_url(name or _name_of(method, url))
@@ -115,9 +116,13 @@ class Recorder:
         return Take(channel, buffer)
 
     def close(self) -> None:
-        """Wait until all that ended is written, ``patience`` seconds at most; warns if something was lost."""
+        """Stop recording, and wait until all is written, ``patience`` seconds at most; warns if something was lost.
+
+        What is still being read has no end on its tape. Exchanges may begin anew.
+        """
         end = time.monotonic() + self.patience
         for channel in self._channels_now():
+            channel.stop()
             channel.wait(max(0.0, end - time.monotonic()))
             channel.report()
 
@@ -127,6 +132,7 @@ class Recorder:
 
         with anyio.move_on_after(self.patience):
             for channel in self._channels_now():
+                channel.stop()
                 channel.hurry()
                 while not (channel.is_idle or channel.is_stuck) and channel.is_closing:  # noqa: ASYNC110  a thread's work
                     await anyio.sleep(_POLL)
@@ -169,7 +175,7 @@ class Recorder:
         return channel
 
     def _open(self) -> TapeFile:
-        file = TapeFile(self._target)
+        file = TapeFile(self._target, waits=True)
         self._note(file)
         return file
 

@@ -33,6 +33,9 @@ RESPONSE_HEADERS: frozenset[str] = frozenset({"content-type", "openai-processing
 
 # One of these is in all that looks like a secret.
 _HINT = re.compile(rb"[-_=:.%\\]|AIza|A[KS]IA|(?i:bearer|basic)")
+_LONG = 1500  # bytes of letters and digits: longer than any key
+_MARGIN = 100  # bytes of them that are looked at
+_OPAQUE = re.compile(rb"[A-Za-z0-9+/]{%d,}+={0,2}" % _LONG)
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')  # of JSON
 
 
@@ -52,8 +55,9 @@ class Secrets:
                 raise TypeError(f"a secret is a str, not {type(text).__name__}")
             if not text.strip():
                 raise ValueError("a secret is empty")
-        # The longest first, as one may be the beginning of another.
-        self._known: tuple[str, ...] = tuple(sorted(set(texts), key=lambda text: (-len(text), text)))
+        # A text is looked at line by line; and the longest first, as one may be the beginning of another.
+        lines = {line for text in texts for line in text.splitlines() if len(line) >= SHORTEST}
+        self._known: tuple[str, ...] = tuple(sorted({*texts, *lines}, key=lambda text: (-len(text), text)))
         self._patterns: tuple[re.Pattern[bytes], ...] = tuple(map(_as_bytes, patterns))
 
     @classmethod
@@ -73,12 +77,10 @@ class Secrets:
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Where secrets stand in a text, in order: start and end of each; those that touch are one."""
         found = [match.span() for match in self._known_in(data)]
-        lower = data.lower()
-        for look in LOOKS:
-            for word in look.words:
-                if word in lower:
-                    found += [match.span(1) for match in look.pattern.finditer(data)]
-                    break
+        for start, stop, end in _transparent(data):
+            spans = _looking_in(data[start:stop])
+            # What goes on where nobody looks goes on to the end of that.
+            found += [(start + at, end if start + to == stop else start + to) for at, to in spans]
         for pattern in self._patterns:
             found += [match.span(1 if pattern.groups else 0) for match in pattern.finditer(data)]
         return _joined(found)
@@ -150,6 +152,31 @@ class Secrets:
 
     def __repr__(self) -> str:
         return f"<Secrets: {len(self._known)} known, {len(self._patterns)} patterns>"
+
+
+def _transparent(data: bytes) -> list[tuple[int, int, int]]:
+    """The parts of a text where there is something to look for: all but pictures and sounds, in base64.
+
+    Start and stop of each, and where what follows it ends.
+    """
+    parts: list[tuple[int, int, int]] = []
+    start = 0
+    for opaque in _OPAQUE.finditer(data) if len(data) > _LONG else ():
+        parts.append((start, opaque.start() + _MARGIN, opaque.end()))
+        start = opaque.end()
+    return [*parts, (start, len(data), len(data))]
+
+
+def _looking_in(data: bytes) -> list[tuple[int, int]]:
+    """Where something stands that looks like a secret."""
+    found: list[tuple[int, int]] = []
+    lower = data.lower()
+    for look in LOOKS:
+        for word in look.words:
+            if word in lower:
+                found += [match.span(1) for match in look.pattern.finditer(data)]
+                break
+    return found
 
 
 def masked_at(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from chatstream import AsyncChatCompletionStream, ChatCompletionStream, Recording
 from chatstream.chunking import chunks_of
-from chatstream.recording import Recorder, Secrets
+from chatstream.recording import Recorder, Secrets, TapeWriter
 from chatstream.recording.tape import block_of
 
 FULL_DISK = Path("/dev/full")
@@ -166,17 +168,31 @@ def test_a_body_that_comes_packed_is_taped_unpacked():
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "no-such-thing"])
-def test_a_body_that_cannot_be_unpacked_is_told_and_kept_as_it_came(encoding):
+def test_a_body_that_cannot_be_unpacked_is_told_and_not_written(encoding):
     file = io.BytesIO()
     take = Recorder(file).begin()
     take.response(200, {"content-encoding": encoding})
     take.read(b"no gzip\n")
-    take.read(b"more\n")
+    take.read(gzip.compress(b"sk-canary-0123456789"))
     take.end("eof")
     with pytest.warns(RuntimeWarning, match="not whole"):
         take.settle()
     recording = Recording.parse(file.getvalue())
-    assert recording.bytes.endswith(b"more\n")
+    assert (recording.bytes, recording.end["end"]) == (b"", "eof")
+    assert recording.notes[0].value["lost"] == "body"
+
+
+def test_a_body_that_is_neither_json_nor_text_is_told_from_others():
+    file = io.BytesIO()
+    for body in (b"\xff\x00", b"\xff\x01", {"a": object()}):
+        take = take_all(Recorder(file), [], method="POST", url="/x", body=body)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            take.settle()
+    one, other, lost = (recording.request for recording in Recording.parse_all(file.getvalue()))
+    assert one["body"] is None
+    assert one["body_sha256"] != other["body_sha256"]
+    assert (lost["method"], lost["body"], lost["lost"]) == ("POST", None, True)
 
 
 def test_chunks_are_written_as_they_are_when_they_come():
@@ -334,6 +350,25 @@ def test_what_nobody_holds_any_more_is_ended_so_that_others_can_be_written(tmp_p
     assert [recording.end["end"] for recording in Recording.load_all(path)] == ["cancel", "eof"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="locks are posix here")
+def test_two_recorders_of_one_file_write_one_after_the_other(tmp_path):
+    path = tmp_path / "x.tape.jsonl"
+    one, other = Recorder(path), Recorder(path)
+    first = one.begin()
+    first.read(READS[0])
+    deadline = time.monotonic() + 10
+    while not one.paths and time.monotonic() < deadline:
+        time.sleep(0.005)
+    take_all(other, READS)
+    with pytest.raises(BlockingIOError, match="another recorder"):
+        TapeWriter(path)
+    first.read(READS[1])
+    first.end("eof")
+    one.close()
+    other.close()
+    assert [recording.bytes for recording in Recording.load_all(path)] == [b"".join(READS[:2]), b"".join(READS)]
+
+
 def test_an_exchange_behind_one_that_is_still_read_is_not_waited_for(tmp_path):
     recorder = Recorder(tmp_path / "x.tape.jsonl")
     first = recorder.begin()
@@ -438,6 +473,110 @@ async def test_other_tasks_go_on_while_an_async_stream_waits_for_a_writer_that_h
         group.cancel_scope.cancel()
     assert ticks > 10
     stuck.go.set()
+
+
+def test_what_is_open_when_a_recorder_is_closed_is_on_its_tape_without_an_end(tmp_path):
+    path = tmp_path / "x.tape.jsonl"
+    recorder = Recorder(path)
+    take, other = recorder.begin(), recorder.begin()
+    take.read(READS[0])
+    take.read(b"data: {")  # half a line
+    other.read(READS[0])
+    recorder.close()
+    take.read(READS[1])
+    take.end("eof")
+    recorder.close()
+    first, second = Recording.load_all(path)
+    assert (first.bytes, first.end) == (READS[0] + b"data: {", None)
+    assert (second.bytes, second.end) == (READS[0], None)
+
+
+@pytest.mark.parametrize("ending", ["", "raise KeyboardInterrupt", "sys.exit(3)"])
+def test_what_was_read_is_on_its_tape_however_python_ends(tmp_path, ending):
+    code = f"""
+import sys
+from chatstream.recording import Recorder
+take = Recorder({str(tmp_path / "x.tape.jsonl")!r}).begin()
+for number in range(2000):
+    take.read(b"data: %d\\n\\n" % number)
+{ending}
+"""
+    subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert len(Recording.load(tmp_path / "x.tape.jsonl").reads) == 2000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are posix")
+def test_a_child_of_the_process_records_for_itself(tmp_path):
+    code = f"""
+import os, sys
+from chatstream.recording import Recorder, Recording
+recorder = Recorder({str(tmp_path / "x.tape.jsonl")!r})
+parents = recorder.begin()
+parents.read(b"data: 1\\n\\n")
+child = os.fork()
+if not child:
+    own = Recorder({str(tmp_path / "y.tape.jsonl")!r})
+    take = own.begin()
+    take.read(b"data: 2\\n\\n")
+    take.end("eof")
+    take.settle()
+    own.close()
+    os._exit(0)
+os.waitpid(child, 0)
+parents.end("eof")
+recorder.close()
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], timeout=60, check=True)
+    assert Recording.load(tmp_path / "x.tape.jsonl").bytes == b"data: 1\n\n"
+    assert Recording.load(tmp_path / "y.tape.jsonl").end["end"] == "eof"
+
+
+class Odd(io.BytesIO):
+    """A file that raises what no file should."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def _odd(self, name):
+        if name == self.name:
+            raise ZeroDivisionError(name)
+
+    def write(self, data):
+        self._odd("write")
+        return super().write(data)
+
+    def flush(self):
+        self._odd("flush")
+
+    def fileno(self):
+        self._odd("fileno")
+        return super().fileno()
+
+
+@pytest.mark.parametrize("name", ["write", "flush", "fileno"])
+def test_whatever_a_file_raises_costs_the_tape_and_nothing_else(name):
+    recorder = Recorder(Odd(name))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            take_all(recorder, READS).settle()
+            recorder.close()
+    assert [str(warning.message) for warning in told] == [f"the tape is not whole: ZeroDivisionError: {name}"]
+    assert recorder.lost
+
+
+def test_a_fast_reader_fills_the_buffer_and_not_the_memory():
+    stuck = Stuck()
+    recorder = Recorder(stuck, buffer=1_000_000)
+    take = recorder.begin()
+    for _ in range(20_000):
+        take.read(b"x" * 999 + b"\n")
+    assert sum(len(data) for _, data, _ in take._buffer.items if isinstance(data, bytes)) < 1_100_000
+    stuck.go.set()
+    take.end("eof")
+    with pytest.warns(RuntimeWarning, match="did not fit"):
+        take.settle()
 
 
 def test_a_bug_of_ours_loses_one_tape_and_no_more(monkeypatch):

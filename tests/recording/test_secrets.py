@@ -34,8 +34,10 @@ KNOWN = Secrets(["hunter2-canary/\u00e9"])
         ("OPENAI_API_KEY=abcdef0", "abcdef0"),
         ("password: correct-horse-battery", "correct-horse-battery"),
         ("Cookie: session=abc; theme=dark", "session=abc; theme=dark"),
-        ("/v1/models?key=abc&x=1", "abc"),
+        ("/v1/models?key=abcdef&x=1", "abcdef"),
         ("/v1/x?a=1&X-Amz-Signature=f00", "f00"),
+        ("token=abc&grant=1", "abc"),
+        ('{"api_key":"' + "a" * 3000 + '"}', "a" * 3000),
         ("postgres://me:p4ss@db/x", "p4ss"),
         ("https://0123456789@host/", "0123456789"),
         ("-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA\\n-----END", "\\nMIIEpAIBAAKCAQEA\\n-----END"),
@@ -57,7 +59,11 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_else(text, secret):
         '{"properties":{"api_key":{"type":"string"},"password":{"type":"string"}}}',
         "from huggingface_hub import hf_hub_download",
         "the bearer of the basic news",
-        "Basic Understanding and Bearer Appreciation",
+        "Basic Understanding and Bearer Appreciation, basic JavaScript",
+        "Fortune cookie: You will have a nice day",
+        "password = get_password_from_the_environment()",
+        'api_key=os.environ["OPENAI_API_KEY_OF_MINE"]',
+        "see /search?key=value&sig=1",
         "task-oriented, ask-me-anything, risk-assessment-matrix",
         "a password is required: none was given",
         '{"key":"value","keys":["a"],"monkey":"business"}',
@@ -83,6 +89,20 @@ def test_a_known_secret_is_found_however_it_is_spelled(spelled):
     assert KNOWN.masked(data) == (b"<" + b"*" * (len(data) - 2) + b">", 1)
 
 
+def test_of_a_secret_of_several_lines_each_is_one():
+    key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\nx\n-----END KEY-----"
+    text = b"data: MIIEpAIBAAKCAQEA\ndata: x\n"
+    assert Secrets([key]).masked(text) == (b"data: ****************\ndata: x\n", 1)
+
+
+def test_a_picture_is_not_searched_for_keys_but_what_stands_around_it_is():
+    picture = "iVBORw0KGgo" + "AAAAkeyAAAApasswordAAAA" * 1000
+    text = f'{{"api_key":"abc","image":"data:image/png;base64,{picture}==","x":"sk-abcdefgh0"}}'
+    masked, count = NOTHING.masked(text.encode())
+    assert count == 2
+    assert masked.decode() == text.replace("abc", "***", 1).replace("sk-abcdefgh0", "*" * 12)
+
+
 def test_what_is_masked_is_not_counted_again():
     masked, _ = NOTHING.masked(b'{"api_key":"abc","x":"sk-abcdefgh0"}')
     assert NOTHING.masked(masked) == (masked, 0)
@@ -98,7 +118,7 @@ def test_json_stays_json_also_under_a_pattern_that_takes_more_than_a_string():
         {"n": 1, "api_key": "***", "list": ["*" * 12]},
         2,
     )
-    assert NOTHING.masked_url("/v1/x?key=abc&y=1") == ("/v1/x?key=***&y=1", 1)
+    assert NOTHING.masked_url("/v1/x?key=abcdef&y=1") == ("/v1/x?key=******&y=1", 1)
 
 
 def test_what_is_for_certain_a_secret_is_one_wherever_else_it_stands():
@@ -107,7 +127,7 @@ def test_what_is_for_certain_a_secret_is_one_wherever_else_it_stands():
     assert repr(NOTHING.also(["        "])) == repr(NOTHING)
 
 
-@pytest.mark.parametrize("piece", ["password=(", "-eyJ", "?a", "://a:", "a-", "api_key", "Basic +", "sk-"])
+@pytest.mark.parametrize("piece", ["password=(", "-eyJ", "?a", "://a:", "a-", "api_key", "keyAAA", "Basic +", "sk-"])
 def test_masking_takes_time_in_proportion_to_the_text(piece):
     # Counted: a pattern that backtracked would take minutes for this.
     data = piece.encode() * (200_000 // len(piece))

@@ -8,6 +8,7 @@ network needs the processor, and gets it first; a file that fails or hangs costs
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import warnings
@@ -17,6 +18,7 @@ from itertools import takewhile
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from chatstream.recording.writing.scribes import ROUND
 from chatstream.recording.writing.takes import PATIENCE
 
 if TYPE_CHECKING:
@@ -100,6 +102,21 @@ class Channel:
         reason = f"{type(self.error).__name__}: {self.error}"
         warnings.warn(f"the tape is not whole: {reason}", RuntimeWarning, stacklevel=5)
 
+    def stop(self) -> None:
+        """End what is still open where it is, without an end on its tape: its recorder stops."""
+        with self._lock:
+            buffers = [scribe.buffer for scribe in self._scribes]
+        for buffer in buffers:
+            buffer.quit()
+
+    def forget(self) -> None:
+        """Let go of everything: this is a child of the process that records, and its threads are not here."""
+        self._lock = threading.Lock()
+        self._work = SimpleQueue()
+        self._hurry = threading.Event()
+        self._scribes = deque()
+        self._thread = self._file = None
+
     def wait(self, patience: float) -> None:
         """Wait until there is nothing more to write, so many seconds at most."""
         thread = self._thread
@@ -134,18 +151,26 @@ class Channel:
             if not scribe.buffer.is_ended:
                 self._wait(scribe.buffer)
             scribe.buffer.scheduled = False  # before it is emptied: what comes meanwhile is told anew
-            try:
-                self._put(scribe.lines())
-            except Exception as error:  # noqa: BLE001  a bug must not end in a thread's traceback that nobody sees
-                scribe.give_up()
-                self._lose(error)
-            if scribe.composer.error is not None:
-                self._lose(scribe.composer.error)
+            self._write_all(scribe)
             if scribe.is_over:
                 with self._lock:
                     self._scribes.popleft()
                 scribe.buffer.done.set()
                 self._work.put(None)  # what was told of the next one may have been heard already
+
+    def _write_all(self, scribe: Scribe) -> None:
+        """Write all that waits by now, in rounds; what comes meanwhile is another turn's, or it would never end."""
+        for _ in range(len(scribe.buffer.items) // ROUND + 1):
+            try:
+                self._put(scribe.lines())
+            except Exception as error:  # noqa: BLE001  a bug must not end in a thread's traceback that nobody sees
+                scribe.give_up()
+                self._lose(error)
+            scribe.count()
+            if scribe.composer.error is not None:
+                self._lose(scribe.composer.error)
+            if scribe.is_over:
+                break
 
     def _wait(self, buffer: Buffer) -> None:
         """Wait until there is something to write, and while more comes faster than from any network.
@@ -174,7 +199,7 @@ class Channel:
                 self._file = self._open_file()
             self._file.write(lines)
             self.is_stuck = False
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  a file may be anybody's, and raise anything
             self._silence(error)
         finally:
             self._is_writing = False
@@ -190,19 +215,26 @@ class Channel:
         file, self._file = self._file, None
         if file is None:
             return
-        try:
-            file.sync()
-        except (OSError, ValueError) as error:
-            self._silence(error)
-        try:
-            file.close()
-        except OSError as error:
-            self._silence(error)
+        for step in (file.sync, file.close):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  as above
+                self._silence(error)
 
 
 @atexit.register
 def _finish() -> None:
-    """Give what has ended a moment to be written, when Python ends: the threads would be stopped in the middle."""
+    """Bring to its tape what was taken, when Python ends: the threads would be stopped in the middle."""
     end = time.monotonic() + PATIENCE
     for channel in list(_channels):
+        channel.stop()
         channel.wait(max(0.0, end - time.monotonic()))
+
+
+def _forget() -> None:
+    for channel in list(_channels):
+        channel.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

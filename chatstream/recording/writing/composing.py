@@ -79,7 +79,10 @@ class Composer:
         if isinstance(url, str):
             told["url"] = _path_of(url)
         text = self._json(told)
-        if isinstance(text, str):
+        if isinstance(text, Exception):
+            self.error = self.error or text
+            told |= {"body": None, "lost": True}  # else the answer would be one to any question
+        else:
             self.know(self._masker.secrets.also(self._masker.secrets.named_in(text.encode())))
         return self._value(at, "q", told)
 

@@ -1,11 +1,12 @@
 """One exchange on the writer's side: what waits of it, made into lines.
 
 In goes a buffer, out come lines. Rules: a body that is recorded as it was on the wire is taped without its content
-encoding; where that cannot be undone, the tape says so and has it as it came.
+encoding; where that cannot be undone, the tape says so, and has no more of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from chatstream.encodings import decoder_for
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from chatstream.recording.writing.composing import Composer
     from chatstream.recording.writing.takes import Buffer
 
-__all__ = ["Scribe"]
+__all__ = ["ROUND", "Scribe"]
+
+
+ROUND = 500  # reads that are made into lines before these are written
 
 
 class Scribe:
@@ -31,12 +35,14 @@ class Scribe:
         self.composer: Composer = composer
         self.is_over: bool = False
         self._is_given_up = False
+        self._out = 0  # bytes that were taken out of the buffer, and not counted yet
         self._request: Mapping[str, Any] | None = request
         self._decoder: Decoder | None = None
+        self._is_unreadable = False  # the body: its encoding cannot be undone
         self._since = since
 
     def lines(self) -> list[bytes]:
-        """The lines of all that waits by now."""
+        """The lines of what waits, or of a part of it."""
         found: list[bytes] = []
         if self._request is not None:
             found = [self.composer.header()]
@@ -44,12 +50,17 @@ class Scribe:
                 found += self.composer.request(0.0, _readable(self._request))
             self._request = None
         items = self.buffer.items
-        for _ in range(len(items)):  # and not of what comes meanwhile: who reads fast would never see them written
+        for _ in range(min(len(items), ROUND)):
             when, kind, value = items.popleft()
             self._account(kind, value)
             if not self._is_given_up:
                 found += self._lines_of(when - self._since, kind, value)
         return found
+
+    def count(self) -> None:
+        """What was taken out of the buffer is written, or lost: there is room for more."""
+        self.buffer.written += self._out
+        self._out = 0
 
     def give_up(self) -> None:
         """Make no more lines, whatever comes."""
@@ -57,10 +68,9 @@ class Scribe:
         self._request = None
 
     def _account(self, kind: str | bytes, value: Any) -> None:
-        """Count what was taken out of the buffer."""
         size = len(kind) if isinstance(kind, bytes) else len(value) if isinstance(value, str) else 0
-        self.buffer.written += size + ITEM
-        self.is_over = kind == "e"
+        self._out += size + ITEM
+        self.is_over = kind in {"e", "quit"}
 
     def _lines_of(self, at: float, kind: str | bytes, value: Any) -> list[bytes]:
         composer = self.composer
@@ -73,6 +83,8 @@ class Scribe:
             return self._chunk(at, value)
         if kind == "e":
             return composer.end(at, value)
+        if kind == "quit":
+            return composer.flush()
         if kind == "l":
             composer.error = composer.error or BufferError(f"{value['reads']} reads did not fit into the buffer")
         return composer.note(at, value)
@@ -89,11 +101,12 @@ class Scribe:
         try:
             self._decoder = None if decoded else decoder_for(encoding)
         except ChatStreamError as error:
-            self.composer.error = self.composer.error or error
-            return self.composer.note(at, {"lost": "encoding", "error": type(error).__name__})
+            return self._unreadable(at, error)
         return []
 
     def _read(self, at: float, data: bytes) -> list[bytes]:
+        if self._is_unreadable:
+            return []
         if self._decoder is None:
             return self.composer.read(at, data)
         whole = b""
@@ -102,16 +115,21 @@ class Scribe:
             while piece := self._decoder.read():
                 whole += piece
         except ChatStreamError as error:
-            self._decoder = None
-            self.composer.error = self.composer.error or error
-            lost = self.composer.note(at, {"lost": "encoding", "error": type(error).__name__})
-            return [*(self.composer.read(at, whole) if whole else []), *lost]
+            return [*(self.composer.read(at, whole) if whole else []), *self._unreadable(at, error)]
         return self.composer.read(at, whole)
+
+    def _unreadable(self, at: float, error: ChatStreamError) -> list[bytes]:
+        # Not as it came: nobody can say what secrets are in it, and whoever unpacks the tape's bytes would find them.
+        self._is_unreadable = True
+        self.composer.error = self.composer.error or error
+        return self.composer.note(at, {"lost": "body", "error": type(error).__name__})
 
 
 def _readable(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The request with its body as JSON, or as text; without it where it is neither."""
+    """The request with its body as JSON, or as text; where it is neither, what tells it from others."""
     body = request.get("body")
     if not isinstance(body, bytes | bytearray | memoryview):
         return request
-    return {**request, "body": body_value(bytes(body))}
+    value = body_value(bytes(body))
+    told = {**request, "body": value}
+    return told if value is not None or not body else {**told, "body_sha256": hashlib.sha256(body).hexdigest()}

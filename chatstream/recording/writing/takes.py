@@ -57,6 +57,13 @@ class Buffer:
         if not self.scheduled:
             self._channel.schedule(self)
 
+    def quit(self) -> None:
+        """Take nothing more: the recorder stops. What is still put is thrown away with the buffer, and little of it."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.put("quit", None)
+            self._room = -1
+
     def reader(self) -> Callable[[bytes], None]:
         """What takes a read. It is called for each read of a live stream, so it does next to nothing."""
         append, clock, channel = self.items.append, self._clock, self._channel

@@ -22,13 +22,17 @@ __all__ = ["TapeFile"]
 
 
 class TapeFile:
-    """A file for lines. OSError if it cannot be opened."""
+    """A file for lines, held against others that would write to it meanwhile.
 
-    def __init__(self, target: str | os.PathLike[str] | IO[bytes] | IO[str]) -> None:
+    ``waits``: until they are done. OSError if it cannot be opened, or is held by another.
+    """
+
+    def __init__(self, target: str | os.PathLike[str] | IO[bytes] | IO[str], *, waits: bool = False) -> None:
         self.path: Path | None = Path(target) if isinstance(target, str | os.PathLike) else None
+        self._file: Any = target if self.path is None else _open(self.path, waits=waits)
+        # Asked once nobody else writes to it.
         self._packer: Any = None if self.path is None else pack_writer(self.path)
         torn = self.path is not None and self._packer is None and _is_torn(self.path)
-        self._file: Any = target if self.path is None else _open(self.path)
         self._as_text = _takes_text(self._file)
         if torn:
             self.write([b"\n"])  # a recorder before this one died in the middle of a line
@@ -56,10 +60,30 @@ class TapeFile:
             self._file.close()
 
 
-def _open(path: Path) -> IO[bytes]:
-    """The file to append to, unbuffered, so that each line is one write."""
+def _open(path: Path, *, waits: bool) -> IO[bytes]:
+    """The file to append to, unbuffered, so that what is written is there at once."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    return cast("IO[bytes]", os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0))
+    file = cast("IO[bytes]", os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0))
+    try:
+        _hold(file, waits=waits)
+    except BlockingIOError as error:
+        file.close()
+        raise BlockingIOError(error.errno, "another recorder is writing to it", str(path)) from None
+    return file
+
+
+def _hold(file: IO[bytes], *, waits: bool) -> None:
+    """Keep others from writing to the file, where the system can: lines of two tapes between each other make none."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError:  # not every file system has locks
+        return
 
 
 def _is_torn(path: Path) -> bool:
