@@ -1,9 +1,10 @@
 """The recorder: what reading costs while it is recorded, over the same reading without.
 
 Two readings: the pipe alone, whose reads are in memory and come as fast as they are taken, and httpx reading from a
-server in another process. Each also with a writer that hangs. Rules: recorded and plain take turns; what is timed is
-the reading, from the first read to the last event, and then all of it again with the tape closed; a tape that does not
-hold what was read is a wrong result.
+server in another process. Each also with a writer that hangs. Rules: recorded and plain take turns; timed are the
+processor's seconds of the thread that reads, from the first read to the last event; the clock's, which the writer's
+thread and the server's process share; and these until the tape was closed. A tape that does not hold what was read is a
+wrong result.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from chatstream.recording import Recorder, RecordingTransport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    # Reads them all, recorded or not: seconds until the last was read, when it says so, and until the tape was closed.
-    Read = Callable[[Recorder | None, Callable[[], object]], tuple[float, float]]
+    # Reads them all, recorded or not, and says when it has: the processor's seconds until then, the clock's, and the
+    # clock's until the tape was closed.
+    Times = tuple[float, float, float]
+    Read = Callable[[Recorder | None, Callable[[], object]], Times]
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 
@@ -47,26 +50,25 @@ def measure_recording(chunks: tuple[int, ...], *, rounds: int, seed: int) -> lis
 
 
 def _measure(what: str, read: Read, blocks: list[bytes], rounds: int, *, blocked: bool) -> dict[str, Any]:
-    plain: list[float] = []
-    recorded: list[float] = []
-    closed: list[float] = []
+    plain: list[Times] = []
+    recorded: list[Times] = []
     read(None, _nothing)  # once to warm up
     for _ in range(rounds):
-        plain.append(read(None, _nothing)[0])
-        times = _blocked(read) if blocked else _recorded(read, blocks, what)
-        recorded.append(times[0])
-        closed.append(times[1])
+        plain.append(read(None, _nothing))
+        recorded.append(_blocked(read) if blocked else _recorded(read, blocks, what))
+    cpu, clock, closed = ([times[place] for times in recorded] for place in range(3))
     return {
         "reading": what,
         "blocked": blocked,
         "reads": len(blocks),
-        "seconds": plain,
-        "recorded": spread(recorded, plain),
-        "closed": None if blocked else spread(closed, plain),
+        "seconds": [times[0] for times in plain],
+        "recorded": spread(cpu, [times[0] for times in plain]),
+        "clock": spread(clock, [times[1] for times in plain]),
+        "closed": None if blocked else spread(closed, [times[1] for times in plain]),
     }
 
 
-def _recorded(read: Read, blocks: list[bytes], what: str) -> tuple[float, float]:
+def _recorded(read: Read, blocks: list[bytes], what: str) -> Times:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x.tape.jsonl"
         times = read(Recorder(path), _nothing)
@@ -76,7 +78,7 @@ def _recorded(read: Read, blocks: list[bytes], what: str) -> tuple[float, float]
     return times
 
 
-def _blocked(read: Read) -> tuple[float, float]:
+def _blocked(read: Read) -> Times:
     file = _Blocked()
     # It is let go as soon as all was read, and waited for: what it has to catch up with is not the next one's business.
     return read(Recorder(file, patience=60.0), file.go.set)
@@ -99,37 +101,37 @@ class _Blocked(io.RawIOBase):
 
 
 def _pipe(blocks: list[bytes]) -> Read:
-    def read(recorder: Recorder | None, done: Callable[[], object]) -> tuple[float, float]:
-        begun = time.perf_counter()
+    def read(recorder: Recorder | None, done: Callable[[], object]) -> Times:
+        begun, spent = time.perf_counter(), time.thread_time()
         stream = ChatCompletionStream(iter(blocks), record=recorder)
         for event in stream:
             if event.type == "end":
                 break
-        took = time.perf_counter() - begun
+        spent, took = time.thread_time() - spent, time.perf_counter() - begun
         done()
         stream.close()
         if recorder is not None:
             recorder.close()
-        return took, time.perf_counter() - begun
+        return spent, took, time.perf_counter() - begun
 
     return read
 
 
 def _httpx(url: str, expected: int) -> Read:
-    def read(recorder: Recorder | None, done: Callable[[], object]) -> tuple[float, float]:
+    def read(recorder: Recorder | None, done: Callable[[], object]) -> Times:
         transport = httpx.HTTPTransport()
         with httpx.Client(transport=transport if recorder is None else RecordingTransport(recorder)) as client:
             with client.stream("GET", url) as response:
-                begun = time.perf_counter()
+                begun, spent = time.perf_counter(), time.thread_time()
                 size = sum(map(len, response.iter_raw()))
-                took = time.perf_counter() - begun
+                spent, took = time.thread_time() - spent, time.perf_counter() - begun
                 done()
             if recorder is not None:
                 recorder.close()
             closed = time.perf_counter() - begun
         if size != expected:
             raise WrongResultError(f"recording, httpx: {size} bytes of {expected}")
-        return took, closed
+        return spent, took, closed
 
     return read
 

@@ -137,11 +137,11 @@ def lines_of_recording(figures: Sequence[Figure]) -> Iterator[str]:
     if not figures:
         return
     yield ""
-    yield f"  {'recorded':<38}{'us a read':>10}   {'times plain':<24}with the tape closed"
+    yield f"  {'recorded: times plain':<38}{'us a read':>10}   {'processor':<21}{'clock':<10}tape closed"
     for figure in figures:
-        closed = spread_text(figure["closed"]) if figure["closed"] else ""
-        line = f"  {_of_recording(figure):<38}{_microseconds(figure):>10.2f}   {spread_text(figure['recorded']):<24}"
-        yield (line + closed).rstrip()
+        closed = f"{figure['closed']['median']:.2f}" if figure["closed"] else ""
+        line = f"  {_of_recording(figure):<38}{_microseconds(figure):>10.2f}   {spread_text(figure['recorded']):<21}"
+        yield f"{line}{figure['clock']['median']:<10.2f}{closed}".rstrip()
 
 
 def _of_recording(figure: Figure) -> str:
@@ -226,10 +226,12 @@ def _markdown_tools(figures: Sequence[Figure]) -> Iterator[str]:
 
 
 def _markdown_recording(figures: Sequence[Figure]) -> Iterator[str]:
-    yield from _markdown_head(["Recorded", "µs a read, plain", "times plain", "with the tape closed"])
+    yield from _markdown_head(
+        ["Recorded", "µs a read, plain", "times plain", "by the clock", "until the tape is closed"]
+    )
     for figure in figures:
         closed = spread_text(figure["closed"]) if figure["closed"] else ""
-        ratios = [spread_text(figure["recorded"]), closed]
+        ratios = [spread_text(figure["recorded"]), spread_text(figure["clock"]), closed]
         yield _row([_of_recording(figure), f"{_microseconds(figure):.2f}", *ratios])
 
 

@@ -386,6 +386,7 @@ def made_up_run():
                 "reads": 10_000,
                 "seconds": [0.031, 0.03],
                 "recorded": {"least": 1.2, "median": 1.3, "most": 1.4},
+                "clock": {"least": 1.2, "median": 1.3, "most": 1.4},
                 "closed": None if blocked else {"least": 2.2, "median": 2.3, "most": 2.4},
             }
             for reading in ("the pipe alone", "httpx")

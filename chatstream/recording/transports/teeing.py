@@ -13,7 +13,7 @@ from chatstream.recording.transports.http_libraries import content_of, kind_of, 
 from chatstream.recording.transports.replying import stream_class
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from chatstream.recording.recorder import Recorder, Take
 
@@ -66,24 +66,20 @@ class _Tee:
     def __init__(self, stream: Any, take: Take) -> None:
         self._stream = stream
         self._take = take
-        self._read = take.read
-        self._reads: Any = None
 
-    def __iter__(self) -> Self:
-        self._reads = iter(self._stream)
-        return self
-
-    def __next__(self) -> bytes:
+    def __iter__(self) -> Iterator[bytes]:
+        # A generator, though iterators are the rule: to go on with one costs less than a call, and it is once a read.
+        read = self._take.read
         try:
-            data: bytes = next(self._reads)
-        except StopIteration:
-            self._take.end("eof")
+            for data in self._stream:
+                read(data)
+                yield data
+        except GeneratorExit:  # whoever stops here closes the body, or lets go of it
             raise
         except BaseException as error:
             self._take.end(kind_of(error), error)
             raise
-        self._read(data)
-        return data
+        self._take.end("eof")
 
     def close(self) -> None:
         try:
