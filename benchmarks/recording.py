@@ -1,10 +1,10 @@
 """The recorder: what reading costs while it is recorded, over the same reading without.
 
-Two readings: the pipe alone, whose reads are in memory and come as fast as they are taken, and httpx reading from a
-server in another process. Each also with a writer that hangs. Rules: recorded and plain take turns; timed are the
-processor's seconds of the thread that reads, from the first read to the last event; the clock's, which the writer's
-thread and the server's process share; and these until the tape was closed. A tape that does not hold what was read is a
-wrong result.
+Two readings: the pipe alone, whose reads are in memory and come as fast as they are taken, and httpx, whose reads come
+one by one from a server in another process. Each also with a writer that hangs. Rules: recorded and plain take turns;
+timed are the processor's seconds of the thread that reads, from the first read to the last event; the clock's, which
+the writer's thread and the server's process share; and these until the tape was closed. A tape that does not hold what
+was read is a wrong result.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from chatstream.recording import Recorder, RecordingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     # Reads them all, recorded or not, and says when it has: the processor's seconds until then, the clock's, and the
     # clock's until the tape was closed.
     Times = tuple[float, float, float]
     Read = Callable[[Recorder | None, Callable[[], object]], Times]
 
+_PAUSE = 0.0001  # seconds: so that each is read by itself
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 
 
@@ -43,9 +45,12 @@ def measure_recording(chunks: tuple[int, ...], *, rounds: int, seed: int) -> lis
     figures: list[dict[str, Any]] = []
     for number in chunks:
         blocks = fixture(f"text-{number}", seed=seed).blocks
+        figures += [_measure("the pipe alone", _pipe(blocks), blocks, rounds, blocked=way) for way in (False, True)]
+    blocks = fixture(f"text-{min(chunks, default=1)}", seed=seed).blocks
+    if chunks:
         with _server(blocks) as url:
-            for what, read in (("the pipe alone", _pipe(blocks)), ("httpx", _httpx(url, sum(map(len, blocks))))):
-                figures += [_measure(what, read, blocks, rounds, blocked=blocked) for blocked in (False, True)]
+            read = _httpx(url, sum(map(len, blocks)))
+            figures += [_measure("httpx", read, blocks, rounds, blocked=way) for way in (False, True)]
     return figures
 
 
@@ -138,28 +143,37 @@ def _httpx(url: str, expected: int) -> Read:
 
 @contextmanager
 def _server(blocks: list[bytes]) -> Iterator[str]:
-    """A process that answers everything with these blocks, one chunk of HTTP each, as fast as they are taken."""
+    """A process that answers everything with these blocks, each by itself, as a service sends them."""
     process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    body = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks) + b"0\r\n\r\n"
     with process:
         try:
             if process.stdin is not None and process.stdout is not None:
-                process.stdin.write(_HEAD + body)
+                process.stdin.write(b"".join(b"%d\n%b" % (len(block), block) for block in blocks))
                 process.stdin.close()
                 yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
         finally:
             process.kill()
 
 
-def _serve(answer: bytes) -> None:
+def _serve(parts: list[bytes]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
             connection, _ = listener.accept()
             with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.recv(65_536)
-                connection.sendall(answer)
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(_PAUSE)
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    yield _HEAD
+    while line := file.readline():
+        yield b"%x\r\n%b\r\n" % (int(line), file.read(int(line)))
+    yield b"0\r\n\r\n"
 
 
 if __name__ == "__main__":
-    _serve(sys.stdin.buffer.read())
+    _serve(list(_parts(sys.stdin.buffer)))

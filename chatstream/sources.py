@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from chatstream.errors import StreamConsumedError
 from chatstream.recording import Recording
+from chatstream.recording.library.answers import headers_of, status_of
 from chatstream.responses import AsyncResponseReads, ResponseReads, status_error
 from chatstream.sse import ServerSentEvent, encode
 
@@ -228,7 +230,12 @@ def _open_local(source: Any) -> Any:
         raise ValueError(problem)
     if isinstance(source, str | os.PathLike):
         source = Recording.load(source)
-    return source.play(speed=None) if isinstance(source, Recording) else None
+    if not isinstance(source, Recording):
+        return None
+    if status_of(source) >= _ERROR_STATUS:
+        head = SimpleNamespace(status_code=status_of(source), headers=headers_of(source), reason_phrase="")
+        raise status_error(head, source.bytes)
+    return source.play(speed=None)
 
 
 def _response_of(source: Any) -> Any:

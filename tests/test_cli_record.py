@@ -443,3 +443,9 @@ def test_a_stream_that_is_open_when_the_proxy_is_stopped_has_a_tape_with_an_end(
     assert b"stopping; answers that are going out get a moment more" in err
     (path,) = tmp_path.glob("*.jsonl")
     assert Recording.load(path).end["end"] == "cancel"
+
+
+def test_a_tape_does_not_go_to_standard_output(tmp_path):
+    code, out, err = record("-o", "-", data=b"data: {}\n\n", cwd=tmp_path)
+    assert (code, out, err.count("\n")) == (2, b"", 1)
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from chatstream.cli.outlet import Outlet
 from chatstream.cli.progress import Progress
 from chatstream.cli.tables import padded, shortened, width
 from chatstream.recording import Recording
+from chatstream.tapes import write_file
 from tapes_for_tests import ASKED, DONE, HEAD, tape
 from test_cli import COMMANDS, FULL_DISK, PAGE, Terminal, environment, from_a_shell, is_quiet, on_a_terminal, run
 from wire import chunk, wire
@@ -275,10 +276,10 @@ def test_diff_takes_timing_ids_and_bytes_only_with_their_flags(save):
     save("a.tape.jsonl")
     save("b.tape.jsonl", tape(*LINES[:3], (1.2, "j", chunk({"content": "lo"})), *LINES[4:]))
     assert run("diff", "a.tape.jsonl", "b.tape.jsonl", "--ids", "--bytes").code == 0
-    assert run("diff", "a.tape.jsonl", "b.tape.jsonl", "--timing", "0.3").code == 0
+    assert run("diff", "a.tape.jsonl", "b.tape.jsonl", "--timing", "--tolerance", "0.3").code == 0
     ran = run("diff", "a.tape.jsonl", "b.tape.jsonl", "--timing")
     assert (ran.code, ran.out) == (1, "timing.intervals[1]\n  - 1.0\n  + 1.2\n")
-    assert run("diff", "a.tape.jsonl", "b.tape.jsonl", "--timing", "-1").code == 2
+    assert run("diff", "--timing", "--tolerance", "-1", "a.tape.jsonl", "b.tape.jsonl").code == 2
 
 
 def test_a_reader_who_stops_behind_done_has_read_to_the_end(save):
@@ -421,6 +422,9 @@ def test_edit_takes_seconds_and_numbers_from_the_end(save):
         "--speed=0",
         "--speed=x",
         "--gap=-1",
+        "--gap=1e300",
+        "--speed=1e-300",
+        "--speed=1e-320",
         "--max-gap=nan",
         "--fault=fire",
         "--join=no\0file",
@@ -441,6 +445,31 @@ def test_edit_never_writes_over_its_input_by_accident(save):
     assert Path("a.tape.jsonl").read_bytes() == TAPE
     assert run("edit", save("a.sse", wire([chunk()])), "--in-place").code == 2
     assert run("edit", "a.tape.jsonl").code == 2
+
+
+def test_waits_that_no_tape_can_hold_are_not_written(save):
+    assert run("edit", save("a.tape.jsonl"), "-o", "b.tape.jsonl", "--gap=999999999").code == 0
+    assert run("edit", "b.tape.jsonl", "-o", "c.tape.jsonl", "--join", "b.tape.jsonl").code == 0
+    assert Recording.load("c.tape.jsonl").flaw is None
+    lines = [
+        (0, "q", ASKED),
+        (0, "h", HEAD),
+        (9e8, "j", chunk({"content": "a"})),
+        (9e8, "s", ":\n\n"),
+        (9e8, "j", chunk()),
+    ]
+    ran = run("edit", save("d.tape.jsonl", tape(*lines)), "-o", "e.tape.jsonl", "--join", "d.tape.jsonl", "--cut=1:2")
+    assert Recording.load("e.tape.jsonl").flaw is None if ran.code == 0 else (ran.code, ran.err.count("\n")) == (2, 1)
+
+
+def test_edit_masks_what_it_writes(save):
+    asked = {**ASKED, "headers": {"authorization": f"Bearer {KEY}"}}
+    save("a.tape.jsonl", tape((0, "q", asked), (0, "h", HEAD), (0, "j", chunk({"content": "canary-plain"}))))
+    assert run("edit", "a.tape.jsonl", "--in-place", "--note", f"{KEY}@0").code == 0
+    written = Path("a.tape.jsonl").read_bytes()
+    assert KEY.encode() not in written
+    assert b"authorization" not in written
+    assert [len(note.value["note"]) for note in Recording.load("a.tape.jsonl").notes] == [len(KEY)]
 
 
 def test_edit_changes_one_recording_of_several(save):
@@ -488,8 +517,7 @@ def test_secrets_come_from_the_environment_from_files_and_from_patterns(save, mo
 
 @pytest.mark.parametrize("name", ["a.tape.jsonl.gz", "a.tape.jsonl.zst"])
 def test_packed_tapes_are_scrubbed_and_checked(save, name):
-    save("a.tape.jsonl", tape((0, "j", chunk({"content": KEY}))))
-    run("convert", "a.tape.jsonl", name)
+    write_file(name, tape((0, "j", chunk({"content": KEY}))))
     assert run("check", name).code == 1
     assert said(run("scrub", name, "--in-place", "--json")) == [
         {"file": name, "masked": 1, "found": [{"data": 1}], "headers": [], "lines_left_out": []}
@@ -627,3 +655,26 @@ def test_there_is_no_bar_where_nobody_looks_or_nothing_takes_long():
     assert drawn([1, 2, 3, 4], terminal=False) == ""
     assert drawn([1, 2, 3, 4], terminal=True, each=0.01) == ""
     assert drawn([1], terminal=True, each=9) == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+@pytest.mark.parametrize(
+    "line", ["check {}", "inspect {}", "scrub {} -o x.tape.jsonl", "check a.tape.jsonl --secrets-file {}"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+def test_what_may_never_end_is_refused(save, line, kind):
+    save("a.tape.jsonl")
+    if kind == "pipe":
+        os.mkfifo(kind)
+    command = [sys.executable, "-m", "chatstream", *line.format(kind).split()]
+    ran = subprocess.run(command, capture_output=True, env=environment(), timeout=30, check=False)
+    assert (ran.returncode, ran.stderr.count(b"\n")) == (2, 1)
+    assert b"a device or a pipe" in ran.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="there is no such file here")
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
+def test_standard_input_is_read_by_all_its_names(name):
+    command = [sys.executable, "-m", "chatstream", "inspect", "--json", name]
+    ran = subprocess.run(command, input=TAPE, capture_output=True, env=environment(), timeout=30, check=False)
+    assert (ran.returncode, ran.stdout.count(b"\n")) == (0, 1)

@@ -788,3 +788,20 @@ def test_a_tape_that_was_recorded_is_its_owners(pytester, run, service):
     run(passed=1)
     path = pytester.path / tapes(pytester)[0]
     assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/escape", "linked/escape"])
+def test_no_name_leads_out_of_the_folder_for_tapes(pytester, run, name, tmp_path_factory):
+    (pytester.path / "tapes").mkdir()
+    (pytester.path / "tapes/linked").symlink_to(tmp_path_factory.mktemp("outside"))
+    pytester.makepyfile(
+        test_app=f"""
+        import pytest
+
+        @pytest.mark.tape({name!r})
+        def test_it(tape):
+            pass
+        """
+    )
+    result = run(errors=1)
+    assert "leads out of it" in result.stdout.str() + result.stderr.str()

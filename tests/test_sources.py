@@ -691,3 +691,11 @@ async def test_reads_of_every_kind_may_follow_each_other_as_long_as_all_are_byte
     half = len(DATA) // 2
     check(through_stream([DATA[:10].decode(), bytearray(DATA[10:half]), memoryview(DATA)[half:], STOP["id"]]))
     assert Reads([]).closed == 0
+
+
+def test_a_recording_of_a_refusal_raises_what_a_live_response_would():
+    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nX-Request-Id: r1\r\n\r\n"
+    one = Recording.parse(head + b'{"error":{"message":"slow down","code":"busy"}}')
+    with pytest.raises(RateLimitError, match="slow down") as caught, ChatCompletionStream(one) as stream:
+        list(stream)
+    assert (caught.value.status_code, caught.value.code, caught.value.request_id) == (429, "busy", "r1")

@@ -45,16 +45,16 @@ def add_options(parser: Parser) -> None:
     """Say what the command takes."""
     parser.add_argument("first", metavar="A", help="a recording; - is standard input")
     parser.add_argument("second", metavar="B", help="another one")
+    parser.add_argument("--timing", action="store_true", help="also reads whose gaps differ")
     parser.add_argument(
-        "--timing",
-        nargs="?",
+        "--tolerance",
         type=_tolerance,
-        const=_TOLERANCE,
-        metavar="S",
-        help=f"also reads whose gaps differ by more than S seconds (default: {_TOLERANCE})",
+        default=_TOLERANCE,
+        metavar="SECONDS",
+        help=f"by which gaps may differ with --timing (default: {_TOLERANCE})",
     )
     parser.add_argument("--ids", action="store_true", help="also ids, created and system_fingerprint")
-    parser.add_argument("--bytes", action="store_true", dest="raw", help="also the bytes, and where the reads end")
+    parser.add_argument("--bytes", action="store_true", help="also the bytes, and where the reads end")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each difference")
 
 
@@ -80,7 +80,8 @@ def _differences(one: Recording | None, other: Recording | None, options: Namesp
     if one is None or other is None:
         there = "there is none", "there is one"
         return [Difference("recording", *(there if one is None else there[::-1]))]
-    return compare(one, other, timing=options.timing, ids=options.ids, raw=options.raw)
+    timing = options.tolerance if options.timing else None
+    return compare(one, other, timing=timing, ids=options.ids, reads=options.bytes)
 
 
 def _show(out: Outlet, prefix: str, difference: Difference) -> None:

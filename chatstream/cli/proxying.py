@@ -86,7 +86,7 @@ def _close(standing: RecordingProxy, err: Outlet, folder: Path) -> int:
     with unheard():
         if recorder.lost:
             error = recorder.error
-            reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
             say(err, f"{folder}: a tape is not whole: {reason}")
         else:
             count = len(recorder.paths)

@@ -66,6 +66,8 @@ def run(options: Namespace) -> int:
 def _tape(options: Namespace) -> int:
     if options.output is None:
         raise CommandError("-o FILE is needed: where the tape goes")
+    if options.output == "-":
+        raise CommandError("-o -: standard output is where the stream goes; a tape needs a file")
     from chatstream.cli.taping import tape_command, tape_input
 
     return tape_command(options) if options.words else tape_input(options)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatstream.cli.exits import CommandError
+from chatstream.cli.shelf import refuse_endless
 from chatstream.recording.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ def _of_variable(name: str) -> str:
 
 def _of_file(file: str) -> list[str]:
     try:
+        refuse_endless(file)
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no name that a file can have
-        raise CommandError(f"{file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+        raise CommandError(f"{file}: {_reason(error)}") from error
     return [line.strip() for line in lines if line.strip()]
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8"

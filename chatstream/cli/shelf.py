@@ -1,11 +1,12 @@
 """Recordings that the command line names: files, folders of them, standard input.
 
 In go names, out come recordings, or a CommandError with the name; and the other way round. Rules: a folder gives the
-files in it that are named like recordings, in order; ``-`` is standard input, or output.
+files in it that are named like recordings, in order; ``-`` is standard input, or output; what may never end is refused.
 """
 
 from __future__ import annotations
 
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from chatstream.tapes import write_file
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["failing", "found", "load", "load_with_bytes", "numbered", "pour", "store"]
+__all__ = ["failing", "found", "load", "load_with_bytes", "numbered", "pour", "refuse_endless", "store"]
 
 
 def load_with_bytes(file: str) -> tuple[list[Recording], bytes]:
@@ -40,7 +41,16 @@ def load(file: str) -> list[Recording]:
     if file == "-":
         return Recording.parse_all(_stdin(file), name="stdin")
     with failing(file):
+        refuse_endless(file)
         return Recording.load_all(file)
+
+
+def refuse_endless(file: str) -> None:
+    """OSError for a device or a pipe, which may never end; but for standard input and what a shell has opened."""
+    kind = Path(file).stat().st_mode
+    is_opened = file == "/dev/stdin" or file.startswith("/dev/fd/")
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or is_opened):  # of a folder the system says what is wrong
+        raise OSError("it is no file, but a device or a pipe")
 
 
 def _stdin(file: str) -> bytes:

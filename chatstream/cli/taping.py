@@ -147,7 +147,7 @@ class _Tape:
         with contextlib.suppress(OSError, CommandError):
             if self._recorder.lost:
                 error = self._recorder.error
-                reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
                 say(err, f"{self._name}: the tape is not whole: {reason}")
             elif self._is_folder and not self._quiet:
                 for path in self._recorder.paths:

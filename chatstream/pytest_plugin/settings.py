@@ -1,7 +1,8 @@
 """What a test has asked its tape to be: by markers, by the command line, by the configuration.
 
 In goes a test, out come its settings. Rules: a marker nearer to the test counts more, option by option; the command
-line's mode counts more than any marker's. What a marker does not take is a pytest.UsageError, with the test's name.
+line's mode counts more than any marker's; no name leads out of the folder for tapes, and no link in it. What a marker
+does not take is a pytest.UsageError, with the test's name.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def _path(item: pytest.Item, name: str | None) -> Path:
     folder = item.path.parent / cast("str", item.config.getini("tape_dir"))
     if name is not None:
         path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise pytest.UsageError(f"{item.nodeid}: a tape is in {folder}, and {name!r} leads out of it")
         if path.is_dir():
             raise pytest.UsageError(f"{item.nodeid}: a tape is a file, and {path} is a folder")
         return path if path.name.lower().endswith(_SUFFIXES) else path.with_name(path.name + _SUFFIX)

@@ -48,17 +48,17 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def compare(
-    first: Exchange, second: Exchange, *, timing: float | None = None, ids: bool = False, raw: bool = False
+    first: Exchange, second: Exchange, *, timing: float | None = None, ids: bool = False, reads: bool = False
 ) -> list[Difference]:
     """The differences in what was asked, what the answer says, and how it ended; none if they mean the same.
 
     ``timing``: also reads whose intervals differ by more than so many seconds. ``ids``: also ids, ``created`` and
-    fingerprints. ``raw``: also the bytes, and where the reads end.
+    fingerprints. ``reads``: also the bytes, and where the reads end.
     """
     found = list(_walk(_meaning(first, ids=ids), _meaning(second, ids=ids), ""))
     if timing is not None:
         found += _times(first, second, timing)
-    if raw:
+    if reads:
         found += _bytes(first, second)
     return found
 

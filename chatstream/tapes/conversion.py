@@ -2,7 +2,7 @@
 
 In goes an exchange, out come the bytes of a file, and in words what it has no room for. Rules: the bytes of a stream
 stay as they are where the other kind has bytes; what cannot be kept is told and never left out in silence. What becomes
-a tape and was none is masked on the way, as if it were recorded now.
+a tape is masked on the way, as if it were recorded now, also where it was one before.
 """
 
 from __future__ import annotations
@@ -57,13 +57,11 @@ def convert(exchange: Exchange, target: Target) -> Converted:
 
 
 def as_tape(exchange: _E) -> tuple[_E, list[str]]:
-    """The exchange as a recorder would have written it, and in words what it would not have; a tape stays as it is.
+    """The exchange as a recorder would write it now, and in words what of it that would not have.
 
-    Secrets are masked, headers that may hold one left out, and what was read to its end has one.
+    Secrets are masked, headers that may hold one left out, and what is no tape and was read to its end gets one.
     """
-    if exchange.form == "tape":
-        return exchange, []
-    if exchange.end is None and not (exchange.torn or exchange.flaw):
+    if exchange.form != "tape" and exchange.end is None and not (exchange.torn or exchange.flaw):
         exchange = msgspec.structs.replace(exchange, end={"end": "eof"})
     scrubbed = scrub(exchange, Secrets())
     masked = sum(scrubbed.found.values())

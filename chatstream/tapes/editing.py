@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _E = TypeVar("_E", bound=Exchange)
+_LONGEST = 10**9  # seconds: what a reader takes for an interval is less
 _DIGITS = 9  # of seconds: nanoseconds, as the reader has them
 
 
@@ -206,13 +207,18 @@ def _shifted(at: float, begin: float, end: float) -> float:
 
 
 def _retimed(exchange: _E, change: Callable[[float, int], float]) -> _E:
-    """The exchange with other intervals: ``change`` gives each from what it was and its place, the end's last."""
+    """The exchange with other intervals: ``change`` gives each from what it was and its place, the end's last.
+
+    ValueError for a wait that no tape can hold.
+    """
     before = [0.0, *_times(exchange)]
     reads = [
         Read(None if read.interval is None else round(change(read.interval, place), _DIGITS), read.data)
         for place, read in enumerate(exchange.reads)
     ]
     rest = round(change(exchange.rest, len(reads)), _DIGITS)
+    if not all((interval or 0.0) < _LONGEST for interval in [*(read.interval for read in reads), rest]):
+        raise ValueError(f"a wait would become {_LONGEST} seconds or longer, and a tape cannot hold that")
     retimed = msgspec.structs.replace(exchange, reads=reads, rest=rest)
     after = [0.0, *_times(retimed)]
     notes: list[Note] = []

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["save", "tape_text", "write_file"]
 
 _MICROSECONDS = 1_000_000
+_LONGEST = 10**9 * _MICROSECONDS  # what a reader takes for an interval is less
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would write CRLF
 
 
@@ -46,7 +47,10 @@ def save(exchanges: Iterable[Exchange], path: str | os.PathLike[str]) -> None:
 
 
 def tape_text(exchange: Exchange) -> bytes:
-    """The exchange as the lines of a tape. RecordingError where its body is of both bytes and chunks."""
+    """The exchange as the lines of a tape.
+
+    RecordingError where its body is of both bytes and chunks, or where it waits longer than any tape.
+    """
     return "".join([json_text(_header(exchange)) + "\n", *_Lines(exchange)]).encode()
 
 
@@ -156,6 +160,8 @@ class _Lines:
         """Microseconds since the line before. What would have come before that comes with it."""
         now = max(round(at * _MICROSECONDS), self._last)
         interval, self._last = now - self._last, now
+        if interval >= _LONGEST:
+            raise RecordingError(f"a wait of {interval // _MICROSECONDS} seconds is longer than any tape holds")
         return interval
 
     def _end(self, end: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """What is played, what is recorded, and what is a miss."""
 
+import gzip
+import hashlib
 import json
 
 import httpx
 import httpx2
+import msgspec
 import pytest
 
 from chatstream.errors import RecordingError
@@ -333,7 +336,7 @@ def test_a_body_without_messages_has_to_be_the_same():
         assert client.post(url, json={"model": "m", "input": "b"}).status_code == 404
 
 
-def test_bodies_that_are_no_json_are_compared_as_text_and_those_that_are_no_text_not_at_all(tmp_path):
+def test_bodies_that_are_no_json_are_compared_as_text_and_those_that_are_no_text_by_their_digest(tmp_path):
     path = tmp_path / "a.tape.jsonl"
     url = "https://service.test/v1/audio/transcriptions"
     for text in ("spoken", b"\xff\xfe"):
@@ -345,8 +348,45 @@ def test_bodies_that_are_no_json_are_compared_as_text_and_those_that_are_no_text
     with httpx.Client(transport=transport) as client:
         assert client.post(f"{url}/text", content="spoken").status_code == 200
         assert client.post(f"{url}/text", content="other").status_code == 404
-        assert client.post(f"{url}/bytes", content=b"\xff\xfd").status_code == 200
+        assert client.post(f"{url}/bytes", content=b"\xff\xfe").status_code == 200
+        assert client.post(f"{url}/bytes", content=b"\xff\xfd").status_code == 404
+    assert [miss.places for miss in transport.misses] == [["body"], ["body"]]
+
+
+UPLOADS = {
+    "binary": {"content": b"\xff2"},
+    "gzip": {"content": gzip.compress(b"{}", mtime=0), "headers": {"content-encoding": "gzip"}},
+    "multipart": {"files": {"f": ("a", b"two\xff")}},
+    "json": {"json": {"a": 1}},
+    "text": {"content": "two"},
+    "null": {"content": b"null"},
+}
+
+
+@pytest.mark.parametrize("upload", list(UPLOADS))
+@pytest.mark.parametrize("known", [{"body_sha256": hashlib.sha256(b"\xff1").hexdigest()}, {}, {"lost": True}])
+def test_a_body_that_a_tape_does_not_have_is_never_guessed(upload, known):
+    one = recording("x", None)
+    one = msgspec.structs.replace(one, request={**one.request, **known})
+    transport = ReplayTransport(one, speed=None)
+    with httpx.Client(transport=transport) as client:
+        assert client.post(URL, **UPLOADS[upload]).status_code == 404
     assert transport.misses[0].places == ["body"]
+
+
+def test_a_tape_without_a_body_answers_those_who_send_none_or_are_still_sending():
+    transport = ReplayTransport(recording("x", None), speed=None)
+    with httpx.Client(transport=transport) as client:
+        assert client.post(URL).status_code == 200
+        assert client.post(URL, content=iter([b"x"])).status_code == 200
+
+
+def test_a_body_that_was_lost_is_nobodys_not_even_of_those_who_send_none():
+    one = recording("x", None)
+    lost = msgspec.structs.replace(one, request={**one.request, "lost": True})
+    with httpx.Client(transport=ReplayTransport(lost, speed=None)) as client:
+        assert client.post(URL).status_code == 404
+        assert client.post(URL, content=iter([b"x"])).status_code == 404
 
 
 def test_what_is_ignored_does_not_count():
@@ -410,3 +450,27 @@ def test_a_cassette_may_stand_by_itself_in_a_transport_of_your_own(tmp_path):
         assert cassette.handle(request, Service().transport.handle_request).status_code == 200
         cassette.close()
     assert [asked for asked, _ in told(tmp_path / "a.tape.jsonl")] == ["0", "1"]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_form_finds_its_own_tape_however_it_is_parted_and_whether_it_comes_from_a_file(tmp_path, library):
+    path, url = tmp_path / "a.tape.jsonl", "https://service.test/v1/audio/transcriptions"
+    (tmp_path / "one").write_bytes(b"one\xff")
+    sent = []
+
+    def answer(request):
+        sent.append(request.read())
+        return library.Response(200, json=completion("live"))
+
+    with (
+        library.Client(
+            transport=ReplayTransport(path, mode="once", transport=library.MockTransport(answer), speed=None)
+        ) as client,
+        (tmp_path / "one").open("rb") as file,
+    ):
+        client.post(url, files={"f": ("a", file)})
+    assert b"one\xff" in sent[0]
+    assert b"boundary" not in sent[0]
+    with library.Client(transport=ReplayTransport(path, speed=None)) as client:
+        assert client.post(url, files={"f": ("a", b"one\xff")}).status_code == 200
+        assert client.post(url, files={"f": ("a", b"two\xff")}).status_code == 404

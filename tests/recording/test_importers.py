@@ -680,3 +680,41 @@ def test_members_of_any_type_are_read_all_the_same(asked, answered):
 def test_what_only_looks_a_little_like_them_is_none(data):
     (recording,) = Recording.parse_all(data)
     assert (recording.request, recording.problems) == (None, [])
+
+
+ECHOED = {"authorization": "Bearer canaryhdr-value99", "set-cookie": "id=canary-cookie-7", "cookie": "s=canary-jar-88"}
+
+
+def foreign(kind, answer, url="https://h.test/v1/x?key=canaryquery9"):
+    """A file whose exchange shows all of these, and echoes them in what its request says and is answered."""
+    values = ["canaryhdr-value99", "canary-cookie-7", "canary-jar-88", "canaryquery9"]
+    text = answer.replace("ECHO", " ".join(values))
+    sent = json.dumps({"said": " ".join(values)})
+    if kind == "har":
+        asked = {"method": "POST", "url": url, "headers": [{"name": "Authorization", "value": ECHOED["authorization"]}]}
+        asked |= {"cookies": [{"name": "s", "value": "canary-jar-88"}], "postData": {"text": sent}}
+        head = [{"name": "Set-Cookie", "value": ECHOED["set-cookie"]}]
+        answered = {"status": 200, "headers": head, "content": {"text": text}}
+        return json.dumps({"log": {"entries": [{"request": asked, "response": answered}]}}).encode(), text
+    asked = {"method": "POST", "uri": url, "body": sent}
+    asked["headers"] = {name: [ECHOED[name]] for name in ("authorization", "cookie")}
+    answered = {"status": {"code": 200}, "headers": {"set-cookie": [ECHOED["set-cookie"]]}, "body": {"string": text}}
+    return yaml.dump({"interactions": [{"request": asked, "response": answered}], "version": 1}).encode(), text
+
+
+@pytest.mark.parametrize("kind", ["har", "vcr"])
+@pytest.mark.parametrize("answer", ['{"said":"ECHO"}', 'data: {"said":"ECHO"}\n\n', "ECHO"])
+def test_what_let_a_foreign_request_in_is_masked_wherever_it_is_echoed(kind, answer):
+    data, text = foreign(kind, answer)
+    one = Recording.parse(data)
+    assert b"canary" not in msgspec.json.encode([one.request, one.response, one.notes, one.end])
+    assert b"canary" not in one.bytes
+    assert len(one.bytes) == len(text.encode())
+    assert one.bytes.count(b"*") == sum(
+        map(len, ["canaryhdr-value99", "canary-cookie-7", "canary-jar-88", "canaryquery9"])
+    )
+
+
+def test_a_foreign_exchange_that_shows_nothing_keeps_its_bytes():
+    entry = {"request": {"method": "GET", "url": "/"}, "response": {"status": 200, "content": {"text": f"a {KEY}"}}}
+    assert Recording.parse(json.dumps({"log": {"entries": [entry]}}).encode()).bytes == f"a {KEY}".encode()

@@ -168,10 +168,8 @@ def test_a_file_without_secrets_has_no_findings_whatever_headers_it_has(write):
 
 def test_a_key_that_a_header_shows_is_known_in_the_answer_too():
     data = WRITERS["YAML"](interaction(asked={"api-key": ["abcdef0123456789"]}, content="abcdef0123456789?"))
-    assert findings(data) == [
-        ("secret", "a secret in the header api-key", 1),
-        ("secret", "a secret in the answer", 1),
-    ]
+    assert findings(data) == [("secret", "a secret in the header api-key", 1)]
+    assert b'"' + b"*" * 16 + b'?"' in Recording.parse(data).bytes
 
 
 def test_what_is_played_is_told_once_and_what_stands_aside_by_its_line():

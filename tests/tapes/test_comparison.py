@@ -73,11 +73,11 @@ def test_bytes_count_only_if_they_are_asked_for():
     data = wire([chunk({"content": "a"}), chunk(finish="stop")])
     first, second = Recording.parse(data), Recording.parse(data.replace(b"\n", b"\r\n"))
     assert compare(first, second) == []
-    found = places(first, second, raw=True)
+    found = places(first, second, reads=True)
     assert found["bytes.size"] == (len(data), len(data) + data.count(b"\n"))
     assert f"bytes[{data.index(10)}]" in found
     two = recording((0, "s", "data: [DO"), (0, "s", "NE]\n\n"))
-    assert places(two, recording((0, "s", DONE)), raw=True) == {
+    assert places(two, recording((0, "s", DONE)), reads=True) == {
         "bytes.reads[0]": (9, 14),
         "bytes.reads[1]": (14, MISSING),
     }
@@ -126,7 +126,7 @@ def test_the_ids_of_calls_are_ids():
 @pytest.mark.parametrize("data", [b"", b"data: {", b"\xff\xfe", b"{}", b"[]", b'{"tape":1}'])
 def test_whatever_it_is_it_is_the_same_as_itself(data):
     one = Recording.parse(data)
-    assert compare(one, one, timing=0, ids=True, raw=True) == []
+    assert compare(one, one, timing=0, ids=True, reads=True) == []
 
 
 def test_a_difference_is_json_without_what_is_not_there():

@@ -43,7 +43,7 @@ def test_a_tape_that_becomes_a_tape_keeps_everything():
     one = sources()["tape"]
     again = convert(one, "tape")
     assert again.lost == []
-    assert compare(one, Recording.parse(again.data), timing=0, ids=True, raw=True) == []
+    assert compare(one, Recording.parse(again.data), timing=0, ids=True, reads=True) == []
 
 
 def test_what_there_is_no_room_for_is_told():
@@ -89,6 +89,25 @@ def test_what_becomes_a_tape_is_masked_on_the_way():
     assert converted.lost == ["headers: set-cookie", "2 secrets, masked"]
     again = Recording.parse(converted.data)
     assert (again.end["end"], again.end["masked"], again.problems) == ("eof", 2, [])
+
+
+def test_a_tape_is_masked_as_well_and_loses_the_headers_that_no_recorder_keeps():
+    request = {**ASKED, "headers": {"authorization": "Bearer canary-plain-99", "accept": "*/*"}}
+    lines = [
+        (0, "q", request),
+        (0, "h", HEAD),
+        (0, "n", {"note": KEY}),
+        (1, "j", chunk({"content": f"{KEY} canary-plain-99"})),
+    ]
+    converted = convert(recording(*lines), "tape")
+    assert b"canary" not in converted.data
+    assert converted.lost == ["headers: authorization", "3 secrets, masked"]
+    again = Recording.parse(converted.data)
+    assert (again.request["headers"], again.problems) == ({"accept": "*/*"}, [])
+
+
+def test_a_tape_without_an_end_gets_none():
+    assert Recording.parse(convert(recording((0, "q", ASKED), end=None), "tape").data).end is None
 
 
 def test_what_was_cut_gets_no_end():

@@ -180,7 +180,15 @@ def test_time_goes_faster_and_waits_are_bounded():
 
 
 @pytest.mark.parametrize(
-    ("change", "value"), [(with_speed, 0), (with_speed, float("inf")), (with_gap, -1), (with_max_gap, float("nan"))]
+    ("change", "value"),
+    [
+        (with_speed, 0),
+        (with_speed, float("inf")),
+        (with_speed, 1e-300),
+        (with_gap, 1e9),
+        (with_gap, -1),
+        (with_max_gap, float("nan")),
+    ],
 )
 def test_times_that_are_none_are_refused(change, value):
     with pytest.raises(ValueError, match="not"):

@@ -2,7 +2,8 @@
 
 In go a method, a URL and a body, of a request that is sent or of one on tape; out comes an Asked, and what two of them
 differ in. Rules: the host does not count, so that a tape answers wherever the service stands; nor does what stands
-before ``/chat/completions``, which belongs to the base URL. What is not known counts as the same.
+before ``/chat/completions``, which belongs to the base URL. What is not known of them counts as the same; but a body
+that is neither JSON nor text is told by its digest, and one that is lost is like no other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Asked"]
 
 _CHAT = "/chat/completions"
-_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,20 +30,23 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     ``method``: in capitals; empty where it is not known. ``path``: decoded, without host and query; likewise.
     ``query``: its parts in order of their names; None where it is not known. ``body``: the JSON value, or text, or
-    None for nothing.
+    None for nothing. ``body_sha256``: of a body that is neither, in hexadecimal; empty where there is no such body,
+    None where nobody has read it yet. ``lost``: whether there was a body that the tape does not have.
     """
 
     method: str = ""
     path: str = ""
     query: str | None = None
     body: Any = None
+    body_sha256: str | None = ""
+    lost: bool = False
 
     @classmethod
-    def of(cls, method: object, url: object, body: Any) -> Self:
+    def of(cls, method: object, url: object, body: Any, *, body_sha256: str | None = "", lost: bool = False) -> Self:
         """The request with this method, URL (or path) and body. What is no text, on an odd tape, is not known."""
         path, query = _split(url) if isinstance(url, str) and url else ("", None)
         known = method.upper() if isinstance(method, str) else ""
-        return cls(method=known, path=path, query=query, body=body)
+        return cls(method=known, path=path, query=query, body=body, body_sha256=body_sha256, lost=lost)
 
     @property
     def is_stream(self) -> bool:
@@ -55,14 +58,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it may be a request of the Chat Completions API, whose answers can be told in either way."""
         return not self.path or _CHAT in self.path
 
-    @property
-    def has_no_body(self) -> bool:
-        """Whether a body is missing that a request of this kind has: then it was not recorded."""
-        return self.body is None and self.method not in _BODILESS
-
     def is_alike(self, other: Asked) -> bool:
         """Whether both go to the same place, bodies aside, and want the same kind of answer."""
         return not any(True for _ in self.apart(other))
+
+    def has_unread_body_of(self, tape: Asked) -> bool:
+        """Whether this request, as far as its body is neither JSON nor text, has the one that is on tape.
+
+        One that is being streamed is not known yet, and may only be what a tape knows nothing of either.
+        """
+        return not tape.lost and (self.body_sha256 or "") == tape.body_sha256
 
     def apart(self, other: Asked) -> Iterator[str]:
         """What of the two differs beside the body: method, path, query, or whether a stream is wanted."""
@@ -79,7 +84,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def differences(self, other: Asked, ignored: Paths) -> list[str]:
         """The places where they differ, in words that a reader finds again; no values."""
         inner = differences(ignored.without(self.body), ignored.without(other.body))
-        return [*self.apart(other), *(path or "body" for path in inner)]
+        places = [*self.apart(other), *(path or "body" for path in inner)]
+        unread = not other.has_unread_body_of(self) and "body" not in places
+        return [*places, "body"] if unread else places
 
     @property
     def _place(self) -> str:

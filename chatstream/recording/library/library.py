@@ -46,14 +46,21 @@ class Tape:
         self.file: Path | None = file
         self.played: int = 0
         request = recording.request or {}
-        self.asked: Asked = Asked.of(request.get("method"), request.get("url"), request.get("body"))
+        digest = request.get("body_sha256")
+        self.asked: Asked = Asked.of(
+            request.get("method"),
+            request.get("url"),
+            request.get("body"),
+            body_sha256=digest if isinstance(digest, str) else "",
+            lost=request.get("lost") is True,
+        )
         self.exact: bytes = comparable(ignored.without(self.asked.body))
         self.last: tuple[bytes, bytes] | None = _likeness(ignored.without(self.asked.body))
 
     @property
     def is_unasked(self) -> bool:
         """Whether no request was recorded that another one could be compared to."""
-        return self.recording.request is None or self.asked.has_no_body
+        return self.recording.request is None
 
     @cached_property
     def is_stream(self) -> bool:
@@ -159,7 +166,7 @@ class Library:
         """The tapes of this very request, however it is to be answered."""
         exact = comparable(self._ignored.without(asked.body))
         alike = [tape for tape in self.tapes if tape.exact == exact and asked.is_alike(tape.asked)]
-        return [tape for tape in alike if tape.recording.request is not None]
+        return [tape for tape in alike if not tape.is_unasked and asked.has_unread_body_of(tape.asked)]
 
     def closest(self, asked: Asked) -> tuple[Tape, list[str]] | None:
         """The tape that differs in the fewest places from what is asked, and the places; None if there are no tapes."""

@@ -2,11 +2,14 @@
 
 In go requests, exceptions and recorded ends of either, out come plain values, or what belongs to the same library.
 Rules: neither is imported here: whoever hands in a request has done so. A body that is not in memory yet is somebody's
-upload, and is not read for us.
+upload, and is not read for us; but a form is whose files can be read twice. What parts a form is chosen anew for each
+request, and is not what was asked.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["asked_of", "content_of", "failure_of", "granted", "kind_of", "library_of"]
 
 _LIBRARIES = ("httpx", "httpx2")
+_BOUNDARY = re.compile(r"multipart/.*boundary=\"?([^\";]+)", re.IGNORECASE)
+_LARGEST_FORM = 64 * 1024 * 1024  # bytes of files that are read for it
 _PHASES = {"connect": "ConnectTimeout", "pool": "PoolTimeout"}
 _SETTINGS = {"ConnectTimeout": "connect", "PoolTimeout": "pool", "ReadTimeout": "read", "WriteTimeout": "write"}
 
@@ -36,22 +41,41 @@ def library_of(request: Any) -> Any:
 
 
 def content_of(request: Any) -> bytes | None:
-    """The body of a request; None if it is streamed, and only whoever sends it will see it."""
+    """The body of a request; None if it is streamed, and only whoever sends it will see it.
+
+    Of a form, the parts are told by the same boundary for all.
+    """
     try:
-        content: bytes = request.content
+        content: bytes | None = request.content
     except library_of(request).RequestNotRead:
+        content = _form_of(request)
+    boundary = _BOUNDARY.match(request.headers.get("content-type", ""))
+    return content.replace(boundary[1].encode(), b"boundary") if content and boundary else content
+
+
+def _form_of(request: Any) -> bytes | None:
+    """The body of a form that is made of what is here: of bytes, and of files that whoever sends them begins anew."""
+    fields: Any = getattr(request.stream, "fields", None)
+    size = request.headers.get("content-length", "")
+    if not isinstance(fields, list) or not size.isdecimal() or int(size) > _LARGEST_FORM:
         return None
-    return content
+    files = [getattr(field, "file", b"") for field in fields]
+    if not all(isinstance(file, str | bytes) or file.seekable() for file in files):
+        return None
+    return b"".join(request.stream)
 
 
 def asked_of(request: Any, secrets: Secrets) -> Asked:
     """What a request asks for, with its secrets masked as they would be on a tape."""
     url = str(request.url)
-    told = {"url": request.url.raw_path.decode("ascii", "replace"), "body": body_value(content_of(request) or b"")}
+    content = content_of(request)
+    told = {"url": request.url.raw_path.decode("ascii", "replace"), "body": body_value(content or b"")}
+    is_unread = content and told["body"] is None
+    digest = hashlib.sha256(content).hexdigest() if content and is_unread else None if content is None else ""
     secrets = secrets.also(credentials_of(request.headers, url))
     secrets = secrets.also(secrets.named_in(json_text(told).encode()))
     masked, _ = secrets.masked_value(told)
-    return Asked.of(request.method, masked["url"], masked["body"])
+    return Asked.of(request.method, masked["url"], masked["body"], body_sha256=digest)
 
 
 def kind_of(error: BaseException) -> TapeEnd:

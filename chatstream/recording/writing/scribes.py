@@ -51,10 +51,10 @@ class Scribe:
             self._request = None
         items = self.buffer.items
         for _ in range(min(len(items), ROUND)):
-            when, kind, value = items.popleft()
-            self._account(kind, value)
+            item = items.popleft()
+            self._account(item.what, item.value)
             if not self._is_given_up:
-                found += self._lines_of(when - self._since, kind, value)
+                found += self._lines_of(item.when - self._since, item.what, item.value)
         return found
 
     def count(self) -> None:

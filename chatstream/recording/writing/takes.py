@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from chatstream.recording.tape import json_text
 from chatstream.recording.writing.composing import end_of
 
@@ -28,11 +30,22 @@ _CREDIT = 2**20  # bytes that are taken without a look at what waits
 _POLL = 0.001  # seconds
 
 
+class Item(msgspec.Struct, gc=False):
+    """What was taken, and when: a read, or something else by its kind.
+
+    The collector does not look at it: thousands of tuples that wait would cost the reader more than taking them does.
+    """
+
+    when: float
+    what: bytes | str
+    value: Any = None
+
+
 class Buffer:
     """What was taken of an exchange and waits to be written. Each count has one side that changes it."""
 
     def __init__(self, channel: Channel, clock: Callable[[], float], room: int) -> None:
-        self.items: deque[tuple[float, str | bytes, Any]] = deque()
+        self.items: deque[Item] = deque()
         self.scheduled: bool = False  # the writer knows that there is something
         self.done: threading.Event = threading.Event()  # all of it was written, or never will be
         self.written: int = 0  # bytes of what was taken; only the writer counts them
@@ -53,7 +66,7 @@ class Buffer:
         if self._lost[0]:
             self._tell_loss()
         self._granted += size + ITEM
-        self.items.append((self._clock(), kind, value))
+        self.items.append(Item(self._clock(), kind, value))
         if not self.scheduled:
             self._channel.schedule(self)
 
@@ -77,7 +90,7 @@ class Buffer:
                     credit += len(data) + ITEM
                     return
                 credit += self._grant(-credit)
-            append((clock(), data if type(data) is bytes else bytes(data), None))
+            append(Item(clock(), data if type(data) is bytes else bytes(data)))
             if not self.scheduled:
                 channel.schedule(self)
 

@@ -23,6 +23,7 @@ from chatstream.recording.files.importers.imported import (
     request_of,
     response_of,
     to_bytes,
+    veiled,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def entry(value: Mapping[str, Any], room: Room) -> Imported:
     if response is None:
         problems.append("an entry without a response")
     head, rest = _times(members(value.get("timings")))
-    return Imported(
+    imported = Imported(
         request=request_of(asked.get("method"), asked.get("url"), asked.get("headers"), _asked(asked))
         if asked
         else None,
@@ -64,6 +65,7 @@ def entry(value: Mapping[str, Any], room: Room) -> Imported:
         end=_end(answered),
         problems=problems,
     )
+    return veiled(imported, asked, answered)
 
 
 def _body(answered: dict[str, Any], headers: dict[str, str], problems: list[str]) -> bytes:

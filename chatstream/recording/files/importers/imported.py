@@ -1,8 +1,9 @@
 """What is known of one exchange from another recorder's file, and how its parts become those of a tape.
 
 In go the members of a foreign file, of whatever type they are; out come a request, a response head and a body as a tape
-has them. Rules: nothing is guessed, what makes no sense is left out or told; the room for bodies is bounded for a whole
-file, since YAML can name one body a million times, and an encoded one may be a bomb.
+has them. Rules: nothing is guessed, what makes no sense is left out or told; a key that the file shows in a header is
+masked wherever it comes again, for the header is not given on, and nobody behind could know it; the room for bodies is
+bounded for a whole file, since YAML can name one body a million times, and an encoded one may be a bomb.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import msgspec
 from chatstream.encodings import decoder_for
 from chatstream.errors import RecordingError, StreamInterruptedError, StreamLimitError, StreamProtocolError
 from chatstream.jsontext import mend, read_json, write_json
+from chatstream.recording.credentials import credentials_of
 from chatstream.recording.files.packing import MAX_UNPACKED
-from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS
+from chatstream.recording.secrets import REQUEST_HEADERS, RESPONSE_HEADERS, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chatstream.encodings import Decoder
 
-__all__ = ["Imported", "Room", "decoded", "flat_headers", "request_of", "response_of", "to_bytes"]
+__all__ = ["Imported", "Room", "decoded", "flat_headers", "request_of", "response_of", "to_bytes", "veiled"]
 
 _STEP = 65536  # bytes fed to a decoder at once
 _ROOM_OF_ONE = 1024  # bytes that an exchange counts for, beside its body
@@ -55,6 +57,25 @@ class Room:
         self._left -= size
         if self._left < 0:
             raise RecordingError(f"its bodies are more than {MAX_UNPACKED >> 20} MiB")
+
+
+def veiled(imported: Imported, asked: dict[str, Any], answered: dict[str, Any]) -> Imported:
+    """The exchange with ``*`` for what its request showed to be let in, and its answer gave for the next one."""
+    url = asked.get("uri", asked.get("url"))
+    shown = credentials_of(flat_headers(asked.get("headers")), url if isinstance(url, str) else "")
+    shown += credentials_of(flat_headers(answered.get("headers")))
+    for side in (asked, answered):  # a HAR file has cookies besides the header
+        cookies = flat_headers(side.get("cookies")).items()
+        shown += credentials_of({f"cookie {name}": value for name, value in cookies})
+    if not shown:
+        return imported
+    secrets = Secrets(shown)
+    is_json = imported.body.lstrip()[:1] in {b"{", b"["}
+    body, _ = (secrets.masked_json if is_json else secrets.masked)(imported.body)
+    request = None if imported.request is None else secrets.masked_value(imported.request)[0]
+    response = None if imported.response is None else secrets.masked_value(imported.response)[0]
+    end = None if imported.end is None else secrets.masked_value(imported.end)[0]
+    return msgspec.structs.replace(imported, request=request, response=response, body=body, end=end)
 
 
 def request_of(method: Any, url: Any, headers: Any, body: Any) -> dict[str, Any]:

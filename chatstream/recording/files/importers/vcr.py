@@ -19,6 +19,7 @@ from chatstream.recording.files.importers.imported import (
     request_of,
     response_of,
     to_bytes,
+    veiled,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def interaction(value: Mapping[str, Any], room: Room) -> Imported:
     if response is None:
         problems.append("an interaction without a response")
     request = request_of(asked.get("method"), asked.get("uri", asked.get("url")), asked.get("headers"), _asked(asked))
-    return Imported(request=request if asked else None, response=response, body=body, problems=problems)
+    imported = Imported(request=request if asked else None, response=response, body=body, problems=problems)
+    return veiled(imported, asked, answered)
 
 
 def _status(answered: dict[str, Any]) -> Any:
