@@ -46,8 +46,8 @@ def measure_recording(chunks: tuple[int, ...], *, rounds: int, seed: int) -> lis
     for number in chunks:
         blocks = fixture(f"text-{number}", seed=seed).blocks
         figures += [_measure("the pipe alone", _pipe(blocks), blocks, rounds, blocked=way) for way in (False, True)]
-    blocks = fixture(f"text-{min(chunks, default=1)}", seed=seed).blocks
     if chunks:
+        blocks = fixture(f"text-{min(chunks)}", seed=seed).blocks
         with _server(blocks) as url:
             read = _httpx(url, sum(map(len, blocks)))
             figures += [_measure("httpx", read, blocks, rounds, blocked=way) for way in (False, True)]
