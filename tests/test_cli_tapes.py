@@ -309,6 +309,20 @@ def test_convert_goes_by_the_suffix(save, name):
     )
 
 
+def test_convert_and_edit_say_in_json_what_they_wrote(save):
+    (told,) = said(run("convert", save("a.tape.jsonl"), "a.sse", "--json"))
+    assert (told["file"], told["to"], told["recordings"], told["failures"]) == ("a.sse", "sse", 1, [None])
+    assert "times" in told["left_out"]
+    folder = said(run("convert", "a.tape.jsonl", "tapes/", "--to", "jsonl", "--json"))
+    assert [Path(one["file"]).exists() for one in folder] == [True]
+    (edited,) = said(run("edit", "a.tape.jsonl", "-o", "b.tape.jsonl", "--cut=1:2", "--fault", "reset:1", "--json"))
+    assert edited["file"] == "b.tape.jsonl"
+    (one,) = edited["recordings"]
+    assert (one["reads"], one["faults"], one["notes"]) == (len(Recording.load("b.tape.jsonl").reads), ["reset:1"], 0)
+    for command in (["convert", "a.tape.jsonl", "-", "--to", "sse"], ["edit", "a.tape.jsonl", "-o", "-"]):
+        assert run(*command, "--json").code == 2
+
+
 def test_convert_says_what_there_was_no_room_for(save):
     ran = run("convert", save("a.tape.jsonl"), "-", "--to", "sse")
     assert ran.out.encode() == Recording.parse(TAPE).bytes

@@ -11,6 +11,7 @@ from chatstream.cli.exits import CommandError, code_of
 from chatstream.cli.outlet import Outlet, say
 from chatstream.cli.progress import Progress
 from chatstream.cli.shelf import failing, load, numbered, store
+from chatstream.jsontext import write_json
 from chatstream.tapes import Target, convert
 
 if TYPE_CHECKING:
@@ -41,10 +42,13 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("out", metavar="OUT", help="the file to write, or a folder; - is standard output")
     parser.add_argument("--to", choices=get_args(Target), help="what it becomes, if OUT does not tell")
     parser.add_argument("--number", type=int, metavar="N", help="of several recordings in FILE, this one")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each file that is written")
 
 
 def run(options: Namespace) -> int:
     """Convert a file; the exit code is that of the stream if a completion was asked for, and it is not whole."""
+    if options.json and options.out == "-":
+        raise CommandError("--json and OUT would both be written to standard output")
     recordings = numbered(load(options.file), options.number, options.file)
     if options.out != "-" and (options.out.endswith(("/", os.sep)) or Path(options.out).is_dir()):
         return _into_folder(options, recordings)
@@ -84,7 +88,11 @@ def _write(options: Namespace, recordings: list[Recording], target: Target, out:
     store(out, b"".join(one.data for one in converted))
     err = Outlet(sys.stderr)
     lost = list(dict.fromkeys(name for one in converted for name in one.lost))
-    if lost:
+    if options.json:
+        failures = [type(one.failure).__name__ if one.failure else None for one in converted]
+        report = {"file": out, "to": target, "recordings": len(converted), "left_out": lost, "failures": failures}
+        Outlet(sys.stdout).write_json(write_json(report))
+    elif lost:
         say(err, f"{'standard output' if out == '-' else out}: left out: {'; '.join(lost)}")
     code = 0
     for one in converted:

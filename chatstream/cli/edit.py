@@ -14,6 +14,7 @@ from chatstream.cli.exits import WHOLE, CommandError
 from chatstream.cli.outlet import Outlet, say
 from chatstream.cli.shelf import failing, load, numbered, store
 from chatstream.errors import ChatStreamError
+from chatstream.jsontext import write_json
 from chatstream.recording import Fault, Recording
 from chatstream.tapes import (
     as_tape,
@@ -77,6 +78,7 @@ def add_options(parser: Parser) -> None:
     where.add_argument("-o", dest="out", metavar="OUT", help="the tape to write; - is standard output")
     where.add_argument("--in-place", action="store_true", help="write the tape over itself")
     add("--number", type=int, metavar="N", help="of several recordings in FILE, only this one is changed")
+    add("--json", action="store_true", help="print a line of JSON that says what was written")
     parser.set_defaults(steps=None)
     for name, metavar, text in (
         ("cut", "A:B", "leave these events out"),
@@ -111,9 +113,22 @@ def run(options: Namespace) -> int:
     with failing(options.file):
         data = b"".join(tape_text(as_tape(recording)[0]) for recording in changed)
     store(out, data)
+    if options.json:
+        report = {"file": out, "recordings": [_told(recording) for recording in changed]}
+        Outlet(sys.stdout).write_json(write_json(report))
     for recording in recordings:
         _warn(options.file, recording)
     return WHOLE
+
+
+def _told(recording: Recording) -> dict[str, object]:
+    return {
+        "reads": len(recording.reads),
+        "bytes": len(recording.bytes),
+        "seconds": recording.duration,
+        "faults": [str(fault) for fault in recording.faults],
+        "notes": len(recording.notes),
+    }
 
 
 def _out(options: Namespace, recordings: Sequence[Recording]) -> str:
@@ -122,6 +137,8 @@ def _out(options: Namespace, recordings: Sequence[Recording]) -> str:
             raise CommandError(f"{options.file}: only a tape can be written over itself; use -o")
         return str(options.file)
     out = str(options.out)
+    if options.json and out == "-":
+        raise CommandError("--json and -o - would both be written to standard output")
     if out != "-" and Path(out).exists() and os.path.realpath(out) == os.path.realpath(options.file):
         raise CommandError(f"{out}: it would be written over itself; if that is meant, use --in-place")
     return out
