@@ -66,6 +66,7 @@ class Recorder:
         self._paths: dict[Path, None] = {}
         self._error: Exception | None = None
         self._number = 0
+        self._reported = threading.Event()
 
     @property
     def error(self) -> Exception | None:
@@ -163,14 +164,14 @@ class Recorder:
     def _channel_for(self, name: str, created: datetime) -> Channel:
         if self._folder is None:
             if not self._channels:
-                self._channels.append(Channel(self._open))
+                self._channels.append(Channel(self._open, self._reported))
             return self._channels[0]
         for channel in [channel for channel in self._channels if channel.is_idle]:
             self._error = self._error or channel.error
             self._channels.remove(channel)
         folder, number = self._folder, self._number
         stem = f"{created:%Y%m%d-%H%M%S}-{number:04d}-{safe_name(name)}"
-        channel = Channel(lambda: self._open_in(folder, stem))
+        channel = Channel(lambda: self._open_in(folder, stem), self._reported)
         self._channels.append(channel)
         return channel
 

@@ -405,6 +405,16 @@ def test_a_tape_that_cannot_be_written_leaves_the_stream_alone_and_is_told_once(
     assert len(told) == 1
 
 
+def test_a_folder_that_cannot_be_made_is_told_once_for_all_exchanges(tmp_path):
+    (tmp_path / "file").write_text("")
+    with warnings.catch_warnings(record=True) as told, Recorder(tmp_path / "file" / "folder") as recorder:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            take_all(recorder, READS).settle()
+    assert len(told) == 1
+    assert isinstance(recorder.error, OSError)
+
+
 @needs_full_disk
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["a full disk", "a folder that cannot be"])

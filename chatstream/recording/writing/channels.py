@@ -39,9 +39,12 @@ _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
 class Channel:
-    """One file, and the thread that writes to it while there is something to write."""
+    """One file, and the thread that writes to it while there is something to write.
 
-    def __init__(self, open_file: Callable[[], TapeFile]) -> None:
+    ``reported``: set once somebody was warned, which is enough for all files of a recorder.
+    """
+
+    def __init__(self, open_file: Callable[[], TapeFile], reported: threading.Event) -> None:
         self.error: Exception | None = None  # why something is missing; the first reason
         self.is_stuck: bool = False  # somebody waited in vain: nobody else will
         self._open_file = open_file
@@ -53,7 +56,7 @@ class Channel:
         self._file: TapeFile | None = None
         self._is_writing = False
         self._silent = False
-        self._reported = False
+        self._reported = reported
         _channels.add(self)
 
     def begin(self, scribe: Scribe) -> None:
@@ -96,9 +99,9 @@ class Channel:
         """Warn, the first time, if something is missing."""
         if self.is_stuck:
             self._lose(TimeoutError("what writes it hangs"))
-        if self.error is None or self._reported:
+        if self.error is None or self._reported.is_set():
             return
-        self._reported = True
+        self._reported.set()
         reason = f"{type(self.error).__name__}: {self.error}"
         warnings.warn(f"the tape is not whole: {reason}", RuntimeWarning, stacklevel=5)
 
