@@ -1,9 +1,11 @@
 """Streams kept in files: ``Recording`` reads and plays one, ``TapeWriter`` writes one.
 
-``tape`` is the format of a line, ``reader`` makes exchanges of lines, ``formats`` knows the other kinds of file.
-A ``Fault`` is what a replay can be made to have, and ``inject`` gives the exchange that has it. The transports record
-what clients on httpx or httpx2 send, or answer it from tapes; which of the two, a ``Cassette`` decides. They are loaded
-when they are first used, so that recordings need no HTTP library.
+A ``Recorder`` writes beside live streams. A ``Fault`` is what a replay can be made to have, and ``inject`` gives the
+exchange that has it. The transports record what clients on httpx or httpx2 send, or answer it from tapes; which of the
+two, a ``Cassette`` decides. They are loaded when they are first used, so that recordings need no HTTP library.
+
+``tape`` is the format of a line, ``reader`` makes exchanges of lines; ``files`` knows the other kinds of file,
+``changing`` how an exchange is changed, ``writing`` how a tape is written, ``library`` which tape answers a request.
 """
 
 from __future__ import annotations

@@ -98,6 +98,8 @@ class Buffer:
 
     def fits(self, size: int) -> bool:
         """Whether there is room for a read of this size; if not, it is lost."""
+        if self.is_ended:
+            return False
         if self._granted + size - self.written > self._room // 2:
             self._channel.relieve()
         if self._granted + size - self.written > self._room:
