@@ -473,7 +473,8 @@ def test_waits_that_no_tape_can_hold_are_not_written(save):
         (9e8, "j", chunk()),
     ]
     ran = run("edit", save("d.tape.jsonl", tape(*lines)), "-o", "e.tape.jsonl", "--join", "d.tape.jsonl", "--cut=1:2")
-    assert Recording.load("e.tape.jsonl").flaw is None if ran.code == 0 else (ran.code, ran.err.count("\n")) == (2, 1)
+    assert ran.code == 0
+    assert Recording.load("e.tape.jsonl").flaw is None
 
 
 def test_edit_masks_what_it_writes(save):

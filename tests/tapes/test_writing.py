@@ -172,3 +172,10 @@ def test_a_device_is_written_to_and_not_replaced():
     with pytest.raises(OSError, match="No space"):
         save([recording(*LINES)], FULL_DISK)
     assert FULL_DISK.is_char_device()
+
+
+def test_a_wait_that_no_reader_takes_is_not_written():
+    longest = Exchange(form="tape", name="x", reads=[Read(999_999_999.0, b"a\n")])
+    assert Recording.parse(tape_text(longest)).reads == longest.reads
+    with pytest.raises(RecordingError, match="longer than any tape holds"):
+        tape_text(Exchange(form="tape", name="x", reads=[Read(1e9, b"a\n")]))
