@@ -323,9 +323,9 @@ async def test_a_tape_begins_when_the_stream_is_sent(half, server, tmp_path):
         stream = talk.completions.stream(**ASKED, record=tape)
         time.sleep(0.5)  # noqa: ASYNC251  as above
         await got(stream.until_done())
-    seconds, kind, head = json.loads(tape.read_text().splitlines()[1])
-    assert (kind, head["status"]) == ("h", 200)
-    assert 0 <= seconds < 0.5
+    asked, head = (json.loads(line) for line in tape.read_text().splitlines()[1:3])
+    assert (asked[1], head[1], head[2]["status"]) == ("q", "h", 200)
+    assert 0 <= asked[0] + head[0] < 0.5
 
 
 @both_halves
@@ -900,7 +900,7 @@ def test_the_options_of_a_call_are_among_those_of_every_call():
 
 def test_with_options_takes_what_a_client_takes_but_for_what_is_shared():
     taken = set(inspect.signature(ChatClient).parameters)
-    assert set(ClientOptions.__annotations__) == taken - {"http_client", "sleep", "random", "clock"}
+    assert set(ClientOptions.__annotations__) == taken - {"http_client", "record", "sleep", "random", "clock"}
 
 
 # Recorded streams of real providers, through a server and both halves
