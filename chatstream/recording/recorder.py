@@ -64,7 +64,7 @@ class Recorder:
         self._target = target
         self._channels: list[Channel] = []
         self._paths: dict[Path, None] = {}
-        self._error: Exception | None = None
+        self._failed: Channel | None = None  # the first that lost something, once it has nothing more to write
         self._number = 0
         self._reported = threading.Event()
 
@@ -72,7 +72,8 @@ class Recorder:
     def error(self) -> Exception | None:
         """Why something is missing from a tape: the first reason; None if nothing is, as far as is known."""
         with self._lock:
-            return self._error or next((channel.error for channel in self._channels if channel.error), None)
+            channels = [self._failed, *self._channels] if self._failed else self._channels
+            return next((channel.error for channel in channels if channel.error), None)
 
     @property
     def lost(self) -> bool:
@@ -159,7 +160,7 @@ class Recorder:
 
     def _channels_now(self) -> list[Channel]:
         with self._lock:
-            return list(self._channels)
+            return [self._failed, *self._channels] if self._failed else list(self._channels)
 
     def _channel_for(self, name: str, created: datetime) -> Channel:
         if self._folder is None:
@@ -167,7 +168,8 @@ class Recorder:
                 self._channels.append(Channel(self._open, self._reported))
             return self._channels[0]
         for channel in [channel for channel in self._channels if channel.is_idle]:
-            self._error = self._error or channel.error
+            if channel.error is not None:
+                self._failed = self._failed or channel
             self._channels.remove(channel)
         folder, number = self._folder, self._number
         stem = f"{created:%Y%m%d-%H%M%S}-{number:04d}-{safe_name(name)}"

@@ -405,6 +405,23 @@ def test_a_tape_that_cannot_be_written_leaves_the_stream_alone_and_is_told_once(
     assert len(told) == 1
 
 
+def test_what_was_lost_is_told_at_the_end_also_if_later_exchanges_were_not(tmp_path):
+    folder = tmp_path / "tapes"
+    folder.write_text("")  # no folder
+    recorder = Recorder(f"{folder}/")
+    take_all(recorder, READS)
+    deadline = time.monotonic() + 10
+    while not recorder.lost and time.monotonic() < deadline:
+        time.sleep(0.005)
+    while recorder._channels and not recorder._channels[0].is_idle and time.monotonic() < deadline:
+        time.sleep(0.005)
+    folder.unlink()
+    take_all(recorder, READS)
+    with pytest.warns(RuntimeWarning, match="the tape is not whole"):
+        recorder.close()
+    assert len(recorder.paths) == 1
+
+
 def test_a_folder_that_cannot_be_made_is_told_once_for_all_exchanges(tmp_path):
     (tmp_path / "file").write_text("")
     with warnings.catch_warnings(record=True) as told, Recorder(tmp_path / "file" / "folder") as recorder:
